@@ -1,0 +1,301 @@
+"""What a panel is: dimension names, missing values, dtypes, and the texts of the errors.
+
+This is the bottom of the package: it knows xarray, but no kernel, no dask and no file.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+DATE = "date"
+ASSET = "asset"
+FACTOR = "factor"
+MISSING_CODE = -1
+
+
+class PanelError(ValueError):
+    """Input that cannot be used as it is: what was found, what was needed, what to do."""
+
+
+def error(found: str, needed: str, remedy: str) -> PanelError:
+    """Build the one error text of the package: found, needed, remedy, on one line.
+
+    Parameters
+    ----------
+    found, needed, remedy
+        Phrases without a final stop.
+
+    Returns
+    -------
+    PanelError
+        To be raised by the caller.
+    """
+    return PanelError(f"{found}; needed {needed}. {remedy}.")
+
+
+def choice(name: str, value: object, allowed: Iterable[str]) -> None:
+    """Raise unless `value` is one of the `allowed` words.
+
+    Parameters
+    ----------
+    name
+        The option's name, for the message.
+    value
+        What the caller passed.
+    allowed
+        The words that the option takes.
+    """
+    words = list(allowed)
+    if value not in words:
+        listed = ", ".join(repr(w) for w in words)
+        raise PanelError(f"{name}={value!r} is unknown; choose from {listed}.")
+
+
+def positive(name: str, value: int, least: int = 1) -> int:
+    """Return `value` as an int, or raise unless it is a whole number of at least `least`.
+
+    Parameters
+    ----------
+    name
+        The option's name, for the message.
+    value
+        What the caller passed.
+    least
+        The smallest number allowed.
+
+    Returns
+    -------
+    int
+        `value`.
+    """
+    if isinstance(value, bool) or int(value) != value or value < least:
+        raise PanelError(f"{name}={value!r} was given; needed a whole number of at least {least}.")
+    return int(value)
+
+
+def as_float(x: xr.DataArray) -> xr.DataArray:
+    """Return `x` with a floating dtype: float32 and float64 are kept, all else becomes float64.
+
+    Parameters
+    ----------
+    x
+        Any numeric or boolean array.
+
+    Returns
+    -------
+    xarray.DataArray
+        `x` itself where it is float32 or float64.
+    """
+    if x.dtype in (np.dtype(np.float32), np.dtype(np.float64)):
+        return x
+    if x.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{x.name or 'the array'} has dtype {x.dtype}; needed numbers. Convert it first."
+        )
+    return x.astype(np.float64)
+
+
+def masked(x: xr.DataArray, where: xr.DataArray | None) -> xr.DataArray:
+    """Return `x` as floats, missing outside the universe `where`.
+
+    Parameters
+    ----------
+    x
+        Values.
+    where
+        Boolean universe mask with dims among those of `x`, or None for everything.
+
+    Returns
+    -------
+    xarray.DataArray
+        Same dims as `x`.
+    """
+    x = as_float(x)
+    if where is None:
+        return x
+    if where.dtype != np.bool_:
+        raise TypeError(f"where has dtype {where.dtype}; needed bool. Use where=mask.astype(bool).")
+    check_same_labels(x, where, names=(str(x.name or "x"), "where"))
+    return x.where(where)
+
+
+def check_same_labels(*arrays: xr.DataArray, names: tuple[str, ...]) -> None:
+    """Raise unless arrays that share a dimension carry the same labels on it, in the same order.
+
+    Parameters
+    ----------
+    *arrays
+        Labelled arrays.
+    names
+        What to call them in the message.
+    """
+    first = arrays[0]
+    for other, name in zip(arrays[1:], names[1:], strict=True):
+        for dim in set(first.dims) & set(other.dims):
+            a, b = first.sizes[dim], other.sizes[dim]
+            if a != b:
+                raise error(
+                    f"{name} has {b} labels along {dim!r} and {names[0]} has {a}",
+                    "the same labels",
+                    "Align them first, e.g. with xarray.align(..., join='inner')",
+                )
+            if dim in first.indexes and dim in other.indexes:
+                if not first.indexes[dim].equals(other.indexes[dim]):
+                    raise error(
+                        f"{name} and {names[0]} have different labels along {dim!r}",
+                        "the same labels in the same order",
+                        f"Use {name}.reindex_like({names[0]})",
+                    )
+
+
+def check_dim(x: xr.DataArray | xr.Dataset, dim: str, what: str) -> None:
+    """Raise unless `x` has the dimension `dim`.
+
+    Parameters
+    ----------
+    x
+        What the caller passed.
+    dim
+        The dimension needed.
+    what
+        The public function's name, for the message.
+    """
+    if dim not in x.dims:
+        found = ", ".join(repr(str(d)) for d in x.dims) or "none"
+        raise error(f"{what} found the dimensions {found}", f"{dim!r}", "Pass dim= or rename")
+
+
+def check_dates(dates: pd.Index, what: str = "the panel") -> None:
+    """Raise unless `dates` are datetimes, without time zone, strictly increasing.
+
+    Parameters
+    ----------
+    dates
+        The labels of the date dimension.
+    what
+        What carries them, for the message.
+    """
+    if not isinstance(dates, pd.DatetimeIndex):
+        raise error(
+            f"the 'date' labels of {what} are {dates.dtype}",
+            "datetime64",
+            "Convert them with pandas.to_datetime",
+        )
+    if dates.tz is not None:
+        raise error(
+            f"the 'date' labels of {what} carry the time zone {dates.tz}",
+            "session labels without a time zone",
+            "Use dates.tz_localize(None)",
+        )
+    if dates.hasnans:
+        raise error(f"{what} has missing dates", "a date on every row", "Drop those rows")
+    if not dates.is_monotonic_increasing:
+        at = int(np.argmax(np.diff(dates.asi8) < 0)) + 1
+        raise error(
+            f"the dates of {what} are not sorted: {dates[at]:%Y-%m-%d} follows "
+            f"{dates[at - 1]:%Y-%m-%d}",
+            "strictly increasing dates",
+            "Use panel.sortby('date')",
+        )
+    if not dates.is_unique:
+        twice = dates[dates.duplicated()][0]
+        raise error(
+            f"{what} has the date {twice:%Y-%m-%d} more than once",
+            "strictly increasing dates",
+            "Drop the duplicates, e.g. panel.drop_duplicates('date')",
+        )
+
+
+def check_panel(panel: xr.Dataset) -> xr.Dataset:
+    """Check that a Dataset is a panel: a `date` dim, increasing; an `asset` dim, unique labels.
+
+    Parameters
+    ----------
+    panel
+        Dataset with one variable per field.
+
+    Returns
+    -------
+    xarray.Dataset
+        `panel` itself, so that the check can stand in a chain of calls.
+
+    Raises
+    ------
+    PanelError
+        If a dimension or its labels are missing, the dates are not strictly increasing
+        datetimes, or an asset stands there twice.
+
+    Examples
+    --------
+    >>> import xfactor as xf
+    >>> panel, truth = xf.simulate_panel(dates=20, assets=5, seed=1)
+    >>> xf.check_panel(panel) is panel
+    True
+    """
+    if not isinstance(panel, xr.Dataset):
+        raise TypeError(f"a panel is an xarray.Dataset; found {type(panel).__name__}.")
+    for dim in (DATE, ASSET):
+        if dim not in panel.dims:
+            found = ", ".join(repr(str(d)) for d in panel.dims) or "none"
+            raise error(
+                f"this is no panel: its dimensions are {found}",
+                "'date' and 'asset'",
+                "Rename the dimensions, e.g. ds.rename(time='date', ticker='asset')",
+            )
+        if dim not in panel.indexes:
+            raise error(
+                f"the panel has no labels along {dim!r}", "one label each", "Assign a coordinate"
+            )
+    check_dates(panel.indexes[DATE])
+    assets = panel.indexes[ASSET]
+    if not assets.is_unique:
+        twice = assets[assets.duplicated()][0]
+        raise error(
+            f"the asset {twice!r} stands more than once in the panel",
+            "unique assets",
+            "Drop the duplicates, e.g. panel.drop_duplicates('asset')",
+        )
+    return panel
+
+
+def field(panel: xr.Dataset, name: str) -> xr.DataArray:
+    """Return one field of a panel, or raise an error that lists the fields there are.
+
+    Parameters
+    ----------
+    panel
+        The panel.
+    name
+        The field wanted.
+
+    Returns
+    -------
+    xarray.DataArray
+        The field.
+    """
+    if name not in panel:
+        listed = ", ".join(sorted(str(v) for v in panel.data_vars))
+        raise error(f"the panel has no field {name!r}", "a field", f"It has: {listed}")
+    return panel[name]
+
+
+def label_order(index: pd.Index) -> np.ndarray | None:
+    """Return the storage positions in label order, or None where storage is in label order.
+
+    Ties are broken by label, so that a result does not depend on how the assets are stored.
+
+    Parameters
+    ----------
+    index
+        Unique asset labels.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        int64 positions (n,).
+    """
+    if index.is_monotonic_increasing:
+        return None
+    return np.argsort(index.to_numpy(), kind="stable").astype(np.int64)
