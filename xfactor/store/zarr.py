@@ -243,8 +243,8 @@ def _prepare(
         )
     ready = panel.drop_encoding()
     encoding: dict[Any, dict[str, Any]] = {}
-    for name in [n for n, v in ready.variables.items() if v.dtype.kind == "U"]:
-        ready[name] = ready[name].astype(object)  # Zarr v3 specifies strings of variable length
+    for name in [n for n, v in ready.variables.items() if v.dtype.kind in "UT"]:
+        ready[name] = ready[name].load().astype(object)  # Zarr v3 specifies strings of variable length
     for name, v in ready.variables.items():
         dims = tuple(map(str, v.dims))
         cuts = layout.chunk_shape(dims, v.shape, chunk_dates)
