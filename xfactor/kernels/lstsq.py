@@ -1,0 +1,334 @@
+"""Least squares across a row, down a window, and over the whole history.
+
+All three give the same statistics per regression, in this order: K betas, K standard errors,
+alpha, its standard error, R2, and the number of observations. Each collects means and centred
+products, has `lanes.solve_all` solve them, and solves what was ill-conditioned again from the data.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from xfactor.kernels import lanes
+from xfactor.kernels._blocks import row_blocks
+from xfactor.kernels.lanes import LANES
+
+Statistics = tuple[np.ndarray, ...]
+
+
+def split(out: np.ndarray, n_regressors: int, dtype: Any) -> Statistics:
+    """Cut statistics (row, 2 K + 5, ...) into beta, stderr, alpha, its stderr, R2 and n_obs."""
+    k = n_regressors
+    floats = [out[:, :k], out[:, k : 2 * k], *[out[:, 2 * k + i] for i in range(3)]]
+    return (*[f.astype(dtype, copy=False) for f in floats], out[:, 2 * k + 3].astype(np.int32))
+
+
+def _n_products(n_variables: int) -> int:
+    return n_variables * (n_variables + 1) // 2
+
+
+def solve_columns(
+    mean: np.ndarray, square: np.ndarray, intercept: bool, min_obs: int
+) -> np.ndarray:
+    """Solve from means (V + 1, n) and products (P, n): statistics (2 K + 5, n)."""
+    n = mean.shape[1]
+    pad = -n % LANES
+
+    def lanes_of(a: np.ndarray) -> np.ndarray:
+        wide = np.pad(a, ((0, 0), (0, pad))).reshape(len(a), -1, LANES)
+        return np.ascontiguousarray(wide.swapaxes(0, 1))
+
+    groups = lanes_of(mean)
+    out = np.empty((len(groups), 2 * len(mean) + 1, LANES))
+    lanes.solve_all(groups, lanes_of(square), intercept, min_obs, out)
+    return out.swapaxes(0, 1).reshape(out.shape[1], -1)[:, :n]
+
+
+# --- across a row -----------------------------------------------------------------------------
+
+
+def row_lstsq(
+    y: np.ndarray, *xs: np.ndarray, weighted: bool, intercept: bool, min_obs: int
+) -> Statistics:
+    """Regress each row of y (row, n) on regressors (row, n) or (row, k, n).
+
+    If `weighted`, the last of `xs` are the weights. Returns ``(row, K)`` betas and errors and
+    ``(row,)`` for the others.
+    """
+    regressors, weights = (xs[:-1], xs[-1]) if weighted else (xs, None)
+    k = sum(1 if x.ndim == 2 else x.shape[1] for x in regressors)
+    mean = np.empty((k + 2, len(y)))
+    square = np.empty((_n_products(k + 1), len(y)))
+    for rows in row_blocks(len(y), y.shape[1] * (k + 1)):
+        block = _row_block(y, regressors, weights, rows)
+        _row_sums(*block, intercept, mean[:, rows], square[:, rows])
+    out = solve_columns(mean, square, intercept, min_obs).T
+    for r in np.flatnonzero(out[:, -1] == 1.0):  # rare: one at a time
+        _solve_by_qr(*_row_block(y, regressors, weights, slice(r, r + 1)), intercept, out[r])
+    return split(out, k, y.dtype)
+
+
+def _row_block(
+    y: np.ndarray, xs: tuple[np.ndarray, ...], weights: np.ndarray | None, rows: slice
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of y, of the regressors side by side (row, K, n), and of the weights (else 1 x 1)."""
+    parts = [x[rows, None, :] if x.ndim == 2 else x[rows] for x in xs]
+    x = np.ascontiguousarray(np.concatenate(parts, axis=1), dtype=np.float64)
+    w = np.ones((1, 1)) if weights is None else weights[rows]
+    return (
+        np.ascontiguousarray(y[rows], dtype=np.float64),
+        x,
+        np.ascontiguousarray(w, dtype=np.float64),
+    )
+
+
+@njit(nogil=True)
+def _row_sums(y, x, w, intercept, mean, square):  # type: ignore[no-untyped-def]
+    n_var = x.shape[1] + 1
+    z = np.empty((n_var, y.shape[1]))
+    weight = np.empty(y.shape[1] + 1)
+    for r in range(len(y)):
+        m = _observations(y, x, w, r, intercept, z, weight, mean[:, r])
+        for v in range(n_var):
+            for u in range(v + 1):
+                s = _dot(z, u, v, m)
+                if not intercept:  # solve() adds the means back
+                    s -= mean[u, r] * mean[v, r] * m
+                square[v * (v + 1) // 2 + u, r] = s
+
+
+@njit(nogil=True)
+def _observations(y, x, w, r, intercept, z, weight, mean):  # type: ignore[no-untyped-def]
+    """Bring the complete observations of row r to the front of z, centred and root-weighted."""
+    k_all = x.shape[1]
+    weighted = w.size > 1
+    m = 0
+    total = 0.0
+    for j in range(y.shape[1]):
+        ok = np.isfinite(y[r, j])
+        for k in range(k_all):
+            ok &= np.isfinite(x[r, k, j])
+        weight[m] = w[r, j] if weighted else 1.0
+        if ok and weight[m] > 0.0 and np.isfinite(weight[m]):
+            for k in range(k_all):
+                z[k, m] = x[r, k, j]
+            z[k_all, m] = y[r, j]
+            total += weight[m]
+            m += 1
+    for v in range(k_all + 1):
+        pivot = z[v, 0] if m > 0 else 0.0  # about a value: a constant leaves exact zeros
+        s = 0.0
+        for i in range(m):
+            s += weight[i] * (z[v, i] - pivot)
+        shift = s / total if m > 0 else 0.0
+        mean[v] = pivot + shift
+        for i in range(m):
+            if intercept:
+                z[v, i] = (z[v, i] - pivot) - shift
+            if weighted:
+                z[v, i] *= np.sqrt(weight[i] * (m / total))
+    mean[k_all + 1] = m
+    return m
+
+
+@njit(nogil=True)
+def _solve_by_qr(y, x, w, intercept, out):  # type: ignore[no-untyped-def]
+    """Solve one ill-conditioned regression (row 0) again from its observations.
+
+    Gram-Schmidt, each column orthogonalised twice. The squares of the data are never formed, so
+    a condition number of 1e8 costs 8 digits and not 16.
+    """
+    k_all = x.shape[1]
+    n_var = k_all + 1
+    z = np.empty((n_var, y.shape[1]))
+    weight = np.empty(y.shape[1] + 1)
+    mean = np.zeros((n_var + 1, LANES))  # one regression uses one of the lanes
+    root = np.zeros((n_var * (n_var + 1) // 2, LANES))
+    work = np.zeros((2 * n_var + 6, LANES))
+    solved = np.zeros((2 * k_all + 5, LANES))
+    m = _observations(y, x, w, 0, intercept, z, weight, mean[:, 0])
+    for v in range(n_var):
+        at = v * (v + 1) // 2
+        before = np.sqrt(_dot(z, v, v, m))
+        for _ in range(2):
+            for u in range(v):
+                r = _dot(z, u, v, m)
+                root[at + u, 0] += r
+                for i in range(m):
+                    z[v, i] -= r * z[u, i]
+        left = np.sqrt(_dot(z, v, v, m))
+        if v == k_all:
+            root[at + v, 0] = left * left
+            solved[2 * k_all + 2, 0] = 1.0 - (left / before) ** 2 if before > 0.0 else np.nan
+            continue
+        if not left > lanes.RANK_TOLERANCE * before:
+            solved[2 * k_all + 4, 0] = 2.0
+            left = 1.0
+        root[at + v, 0] = left
+        work[1 + v, 0] = 1.0 / left
+        for i in range(m):
+            z[v, i] /= left
+    lanes.back_substitute(mean, root, intercept, work, solved)
+    for s in range(2 * k_all + 3):
+        out[s] = solved[s, 0]
+    out[2 * k_all + 4] = solved[2 * k_all + 4, 0]
+
+
+@njit(nogil=True)
+def _dot(z, u, v, m):  # type: ignore[no-untyped-def]
+    """Sum of products of rows u and v, in four parts: a fixed order, faster than one sum."""
+    a = b = c = d = 0.0
+    whole = m - m % 4
+    for i in range(0, whole, 4):
+        a += z[u, i] * z[v, i]
+        b += z[u, i + 1] * z[v, i + 1]
+        c += z[u, i + 2] * z[v, i + 2]
+        d += z[u, i + 3] * z[v, i + 3]
+    for i in range(whole, m):
+        a += z[u, i] * z[v, i]
+    return (a + b) + (c + d)
+
+
+# --- down a window ----------------------------------------------------------------------------
+
+
+def rolling_lstsq(
+    y: np.ndarray,
+    *xs: np.ndarray,
+    window: int,
+    intercept: bool,
+    min_obs: int,
+    offset: int,
+    start: int,
+    stop: int,
+) -> Statistics:
+    """Regress each column of y (date, n) on the regressors over the window ending at each row.
+
+    A regressor is (date, k, n), or (date, k): common to all columns. Returns ``(date, K, n)``
+    betas and errors and ``(date, n)`` for the others.
+
+    The sums of a window are those of a suffix and a prefix of date blocks, as in
+    `kernels.rolling`: nothing is subtracted and the chunks do not matter.
+    """
+    x = _regressors(y, xs)
+    y = np.ascontiguousarray(y)
+    n_var = x.shape[1] + 1
+    n = y.shape[1]
+    out = np.empty((stop - start, 2 * n_var + 3, n))
+    suffix = np.zeros((window + 1, 1 + 2 * n_var + _n_products(n_var), LANES))
+    for left in range(0, n, LANES):
+        suffix[:] = 0.0
+        row = 0
+        while row < stop:
+            place = (offset + row) % window
+            end = min(row + window - place, stop)
+            _window_block(y, x, (row, end, place), left, window, start, suffix, intercept,
+                          min_obs, out)  # fmt: skip
+            row = end
+    _windows_again(y, x, window, intercept, start, out)
+    return split(out, n_var - 1, y.dtype)
+
+
+def _window_block(
+    y: np.ndarray,
+    x: np.ndarray,
+    rows: tuple[int, int, int],
+    left: int,
+    window: int,
+    start: int,
+    suffix: np.ndarray,
+    intercept: bool,
+    min_obs: int,
+    out: np.ndarray,
+) -> None:
+    first, end, _ = rows
+    wanted = max(start, first)
+    count = max(end - wanted, 0)
+    n_var = x.shape[1] + 1
+    mean = np.empty((count, n_var + 1, LANES))
+    square = np.empty((count, _n_products(n_var), LANES))
+    prefix = np.empty(suffix.shape[1:])
+    lanes.block_sums(y, x, rows, left, window, wanted, prefix, suffix, mean, square)
+    if not count:
+        return  # a block of dates that are there for their suffix only
+    solved = np.empty((count, out.shape[1], LANES))
+    lanes.solve_all(mean, square, intercept, min_obs, solved)
+    width = min(LANES, y.shape[1] - left)
+    out[wanted - start : end - start, :, left : left + width] = solved[:, :, :width]
+
+
+def _windows_again(
+    y: np.ndarray, x: np.ndarray, window: int, intercept: bool, start: int, out: np.ndarray
+) -> None:
+    """Solve ill-conditioned windows from their data."""
+    for t, column in np.argwhere(out[:, -1] == 1.0):
+        window_rows = slice(max(0, start + t - window + 1), start + t + 1)
+        own = column if x.shape[2] == y.shape[1] else 0
+        one_y = np.ascontiguousarray(y[window_rows, column], dtype=np.float64)[None]
+        one_x = np.ascontiguousarray(x[window_rows, :, own].T)[None]
+        result = out[t, :, column].copy()
+        _solve_by_qr(one_y, one_x, np.ones((1, 1)), intercept, result)
+        out[t, :, column] = result
+
+
+def _regressors(y: np.ndarray, xs: tuple[np.ndarray, ...]) -> np.ndarray:
+    """(date, K, n), or (date, K, 1) where all regressors are common to the columns."""
+    if not xs:
+        return np.empty((len(y), 0, 1))
+    n = y.shape[1] if any(x.ndim == 3 for x in xs) else 1
+    cubes = [x if x.ndim == 3 else x[:, :, None] for x in xs]
+    wide = [np.broadcast_to(x, (*x.shape[:2], n)) for x in cubes]
+    return np.ascontiguousarray(np.concatenate(wide, axis=1), dtype=np.float64)
+
+
+# --- over the whole history -------------------------------------------------------------------
+
+
+def history_sums(
+    y: np.ndarray, *xs: np.ndarray, offset: int, start: int, stop: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Count and means (V + 1, n), centred products (V (V + 1) / 2, n) of rows start:stop."""
+    y = np.ascontiguousarray(y[start:stop])
+    x = _regressors(y, tuple(x[start:stop] for x in xs))
+    n_rows, n = y.shape
+    n_var = x.shape[1] + 1
+    mean = np.empty((n_var + 1, n))
+    square = np.empty((_n_products(n_var), n))
+    empty = np.zeros((1, 1 + 2 * n_var + len(square), LANES))
+    prefix = np.empty(empty.shape[1:])
+    one_mean, one_square = np.empty((1, len(mean), LANES)), np.empty((1, len(square), LANES))
+    for left in range(0, n, LANES):
+        rows = (0, n_rows, 0)
+        last = n_rows - 1
+        lanes.block_sums(y, x, rows, left, 1, last, prefix, empty, one_mean, one_square)
+        width = min(LANES, n - left)
+        mean[:, left : left + width] = one_mean[0, :, :width]
+        square[:, left : left + width] = one_square[0, :, :width]
+    return mean, square
+
+
+def merge_history(
+    a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Combine the sums of two stretches of dates (Chan, Golub and LeVeque 1983)."""
+    (mean_a, square_a), (mean_b, square_b) = a, b
+    n_a, n_b = mean_a[-1], mean_b[-1]
+    n = np.maximum(n_a + n_b, 1.0)
+    gap = np.where(n_b > 0, mean_b[:-1] - mean_a[:-1], 0.0)
+    mean = np.where(n_a > 0, mean_a[:-1] + gap * (n_b / n), mean_b[:-1])
+    row, column = np.tril_indices(len(gap))
+    square = square_a + square_b + gap[row] * gap[column] * (n_a * n_b / n)
+    return np.concatenate([mean, [n_a + n_b]]), square
+
+
+def solve_history(
+    total: tuple[np.ndarray, np.ndarray], *, intercept: bool, min_obs: int, dtype: Any
+) -> Statistics:
+    """Regress every column from the sums of the whole history."""
+    mean, square = total
+    n_var = len(mean) - 1
+    out = solve_columns(mean, square, intercept, min_obs)
+    # No second look at the data here: what squares cannot tell apart is missing, not guessed.
+    out[: 2 * n_var + 1, out[-1] != 0.0] = np.nan
+    return tuple(r[0] for r in split(out[None], n_var - 1, dtype))

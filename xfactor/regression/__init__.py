@@ -1,0 +1,6 @@
+"""Least squares in both directions, and inference."""
+
+from xfactor.regression.cross_sectional import cross_sectional_ols
+from xfactor.regression.time_series import newey_west, rolling_ols, time_series_ols
+
+__all__ = ["cross_sectional_ols", "newey_west", "rolling_ols", "time_series_ols"]

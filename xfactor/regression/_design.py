@@ -1,0 +1,86 @@
+"""What the estimators share: regressors as a list, and residuals."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from xfactor import panel
+
+INTERCEPT = "intercept"
+
+
+def regressors(
+    x: xr.DataArray | xr.Dataset, what: str, y: xr.DataArray
+) -> tuple[list[xr.DataArray], list[str]]:
+    """Return the regressors as arrays, and one label for each.
+
+    A Dataset gives one array for each variable; a DataArray with a `factor` dim gives one array
+    with several labels; any other DataArray is one regressor.
+    """
+    if panel.FACTOR in y.dims:
+        raise panel.error(
+            f"{what} found the dimension {panel.FACTOR!r} in y",
+            "it free for the regressors",
+            f"Use y.rename({panel.FACTOR}='portfolio')",
+        )
+    if isinstance(x, xr.Dataset):
+        arrays = [panel.as_float(v.rename(k)) for k, v in x.data_vars.items()]
+        labels = [str(k) for k in x.data_vars]
+    elif isinstance(x, xr.DataArray):
+        arrays = [panel.as_float(x)]
+        labels = [str(x.name or "x")]
+        if panel.FACTOR in x.dims:
+            known = x.indexes.get(panel.FACTOR, range(x.sizes[panel.FACTOR]))
+            labels = [str(k) for k in known]
+    else:
+        raise TypeError(
+            f"{what} takes regressors as Dataset or DataArray; found {type(x).__name__}."
+        )
+    if not labels:
+        raise panel.error(f"{what} found no regressor", "at least one", "Put variables into x")
+    if INTERCEPT in labels or len(set(labels)) < len(labels):
+        raise panel.error(
+            f"{what} found the regressors {', '.join(labels)}",
+            f"distinct names other than {INTERCEPT!r}",
+            "Rename them; the constant is added by intercept=True",
+        )
+    return arrays, labels
+
+
+def least_obs(min_obs: int | None, n_coefficients: int) -> int:
+    """Observations needed: one more than coefficients, unless the caller says otherwise."""
+    if min_obs is None:
+        return n_coefficients + 1
+    return max(panel.positive("min_obs", min_obs), n_coefficients)
+
+
+def residual(
+    y: xr.DataArray, x: Sequence[xr.DataArray], beta: xr.DataArray, alpha: xr.DataArray | None
+) -> xr.DataArray:
+    """Return y less the fitted value; always lazy, so that it costs nothing unless asked for."""
+    fitted: xr.DataArray | float = 0.0 if alpha is None else alpha
+    parts = [
+        part
+        for v in x
+        for part in (
+            [v.isel({panel.FACTOR: k}, drop=True) for k in range(v.sizes[panel.FACTOR])]
+            if panel.FACTOR in v.dims
+            else [v]
+        )
+    ]
+    lazy = y if y.chunks else y.chunk()
+    for k, part in enumerate(parts):
+        fitted = fitted + part * beta.isel({panel.FACTOR: k}, drop=True)
+    e = (lazy - fitted).transpose(*y.dims)
+    e = e.where(np.isfinite(e)).astype(y.dtype)
+    return e.rename("residual").assign_attrs(long_name="residual", **_units(y))
+
+
+def _units(y: xr.DataArray) -> dict[str, str]:
+    return {"units": y.attrs["units"]} if "units" in y.attrs else {}
+
+
+def tvalue(estimate: xr.DataArray, stderr: xr.DataArray) -> xr.DataArray:
+    """Return the estimate over its error; missing where the error is 0."""
+    return estimate / stderr.where(stderr > 0)
