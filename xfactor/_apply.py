@@ -594,4 +594,4 @@ def _label(data: Any, loop: list[str], out: Out, args: Sequence[Arg]) -> xr.Data
             if set(coord.dims) <= set(dims) and key not in out.labels:
                 coords.setdefault(key, coord)
     coords.update({d: list(v) for d, v in out.labels.items()})
-    return xr.DataArray(data, dims=dims, coords=coords)
+    return xr.DataArray(data, dims=dims, coords=coords).rename(None)  # not dask's name

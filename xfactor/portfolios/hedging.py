@@ -1,0 +1,66 @@
+"""Taking the factors out of a stream of returns."""
+
+import xarray as xr
+
+from xfactor import panel, time_series
+from xfactor.regression import rolling_ols, time_series_ols
+
+
+def hedge(
+    returns: xr.DataArray,
+    factors: xr.DataArray | xr.Dataset,
+    *,
+    window: int | None = 100,
+    min_obs: int | None = None,
+    lag: int = 1,
+) -> xr.Dataset:
+    """Hedge returns against factors: r[t] less the sum of beta[k, t - lag] F[k, t].
+
+    Parameters
+    ----------
+    returns
+        Returns of a portfolio (date,), or of many (date, asset).
+    factors
+        Returns of the factor portfolios: a Dataset of variables (date,), or (date, factor).
+    window
+        Dates that the betas are estimated over, by `rolling_ols` with an intercept. None takes
+        the betas of the whole history, as the lecture does: **in sample**, `lag` has no meaning.
+    min_obs
+        As in `rolling_ols`.
+    lag
+        Dates by which the betas are moved back; 1 hedges with what was known the day before.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``hedged``, in the shape of `returns`, missing until betas are known; and ``beta``
+        (date, factor), the hedge held on each date: against V of the portfolio, beta V of the
+        factor portfolio are sold. Without `window`, ``beta`` is (factor,).
+
+    Examples
+    --------
+    >>> import xfactor as xf
+    >>> panel, truth = xf.simulate_panel(dates=300, assets=4, seed=1)
+    >>> portfolio = panel.returns.mean("asset")
+    >>> market = panel.market_returns.rename("market")
+    >>> result = xf.hedge(portfolio, market)
+    >>> bool(result.hedged.std() < portfolio.std())
+    True
+    """
+    if window is None:
+        beta = time_series_ols(returns, factors, se="ols", min_obs=min_obs).beta
+    else:
+        lag = panel.positive("lag", lag, 0)
+        beta = rolling_ols(returns, factors, window=window, min_obs=min_obs).beta
+        beta = time_series.lag(beta, lag) if lag else beta
+    if isinstance(factors, xr.Dataset):
+        factors = factors.to_dataarray(panel.FACTOR)
+    elif panel.FACTOR not in factors.dims:
+        factors = factors.expand_dims({panel.FACTOR: beta[panel.FACTOR].values})
+    factors = factors.assign_coords({panel.FACTOR: beta[panel.FACTOR].values})
+    hedged = (returns - xr.dot(factors, beta, dim=panel.FACTOR)).transpose(*returns.dims)
+    hedged = hedged.astype(returns.dtype).assign_attrs(long_name="hedged return", units="decimal")
+    return xr.Dataset(
+        {"hedged": hedged, "beta": beta},
+        attrs={"in_sample": int(window is None), "window": window or 0, "lag": lag},
+    )

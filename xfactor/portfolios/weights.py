@@ -1,0 +1,120 @@
+"""From scores to portfolio weights, and from weights to returns."""
+
+from functools import partial
+
+import xarray as xr
+
+from xfactor import _apply, panel, time_series
+from xfactor.kernels import portfolio as _portfolio
+
+
+def long_short(
+    x: xr.DataArray,
+    *,
+    n: int | None = None,
+    fraction: float | None = None,
+    sizes: xr.DataArray | None = None,
+    dim: str = panel.ASSET,
+    where: xr.DataArray | None = None,
+) -> xr.DataArray:
+    """Weights of a portfolio long the largest scores and short the smallest.
+
+    Parameters
+    ----------
+    x
+        Scores (date, asset): a characteristic or a predicted return.
+    n
+        Names in each leg. Give either `n` or `fraction`.
+    fraction
+        Share of the valid names in each leg, in (0, 0.5]; at least one name.
+    sizes
+        Weight the names of a leg by these (date, asset), e.g. market cap; a name without a
+        positive size is left out. Equal weights if not given.
+    dim
+        Dimension to sort along.
+    where
+        Universe mask.
+
+    Returns
+    -------
+    DataArray
+        Weights in the shape of `x`: the long leg sums to 1, the short leg to -1, names between
+        get 0, missing scores stay missing. A leg takes at most half of the valid names, so no
+        name is in both. A date with fewer than two valid names is missing. The weights at t use
+        what is known at t: `portfolio_returns` lags them.
+
+    Examples
+    --------
+    >>> import xarray as xr, xfactor as xf
+    >>> x = xr.DataArray([[3.0, 1.0, 2.0, float("nan")]], dims=("date", "asset"))
+    >>> xf.long_short(x, n=1).values
+    array([[ 1., -1.,  0., nan]])
+    """
+    if (n is None) == (fraction is None):
+        raise panel.error(
+            f"n={n!r} and fraction={fraction!r} were given", "one of them", "Use e.g. fraction=0.2"
+        )
+    if n is not None:
+        n = panel.positive("n", n)
+    elif not 0 < float(fraction or 0) <= 0.5:
+        raise panel.error(f"fraction={fraction!r} was given", "0 < fraction <= 0.5", "Use 0.2")
+    panel.check_dim(x, dim, "long_short")
+    values = panel.masked(x, where)
+    order = panel.label_order(values.indexes[dim]) if dim in values.indexes else None
+    kernel = partial(_portfolio.long_short_rows, n=n, fraction=fraction, order=order)
+    args = [_apply.Arg(values, (dim,))]
+    if sizes is not None:
+        args.append(_apply.Arg(panel.as_float(sizes), (dim,)))
+
+    def choose(_: xr.DataArray) -> xr.DataArray:
+        return _apply.along(kernel, args, [_apply.Out((dim,), values.dtype)], what="long_short")[0]
+
+    weights = _apply.one(choose, x)
+    weights.attrs = {"long_name": "portfolio weight", "units": "share of each leg"}
+    return weights
+
+
+def portfolio_returns(
+    weights: xr.DataArray, returns: xr.DataArray, *, lag: int = 1, dim: str = panel.ASSET
+) -> xr.DataArray:
+    """Return of a portfolio rebalanced on every date to the given weights.
+
+    Parameters
+    ----------
+    weights
+        Weights (date, asset), long positive and short negative; further dims give several
+        portfolios. A missing weight is not held.
+    returns
+        Returns (date, asset), decimal, each over (t-1, t].
+    lag
+        Dates by which the weights are moved back: those known when the return began. 0 uses the
+        weights of the same date, as the lecture does: **that looks ahead**.
+    dim
+        Dimension to sum over.
+
+    Returns
+    -------
+    DataArray
+        (date,), decimal. Names without a return on the date are left out and each leg's weight is
+        spread over the others, as a mean over known returns does. Missing where no name is held
+        or a leg has no known return.
+
+    Examples
+    --------
+    >>> import xarray as xr, xfactor as xf
+    >>> w = xr.DataArray([[1.0, -1.0]] * 2, dims=("date", "asset"))
+    >>> r = xr.DataArray([[0.0, 0.0], [0.03, 0.01]], dims=("date", "asset"))
+    >>> xf.portfolio_returns(w, r).round(6).values
+    array([ nan, 0.02])
+    """
+    panel.check_dim(weights, dim, "portfolio_returns")
+    panel.check_dim(returns, dim, "portfolio_returns")
+    lag = panel.positive("lag", lag, 0)
+    held = time_series.lag(panel.as_float(weights), lag) if lag else panel.as_float(weights)
+    r = panel.as_float(returns)
+    args = [_apply.Arg(held, (dim,)), _apply.Arg(r, (dim,))]
+    out = _apply.Out((), r.dtype)
+    (result,) = _apply.along(
+        _portfolio.portfolio_return_rows, args, [out], what="portfolio_returns"
+    )
+    return result.assign_attrs(long_name="portfolio return", units="decimal")
