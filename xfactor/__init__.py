@@ -1,5 +1,6 @@
 """Fundamental factor models, out of core: xarray panels on Zarr, computed with Dask."""
 
+from xfactor._apply import compute
 from xfactor.cross_section import (
     bottom,
     demean,
@@ -12,6 +13,9 @@ from xfactor.cross_section import (
     zscore,
 )
 from xfactor.panel import PanelError, check_panel
+from xfactor.portfolios import hedge, long_short, performance, portfolio_returns
+from xfactor.regression import cross_sectional_ols, newey_west, rolling_ols, time_series_ols
+from xfactor.simulate import simulate_panel
 from xfactor.store import add_fields, open_panel, write_panel
 from xfactor.time_series import forward_returns, lag, returns, rolling_mean, rolling_std
 
@@ -22,17 +26,27 @@ __all__ = [
     "add_fields",
     "bottom",
     "check_panel",
+    "compute",
+    "cross_sectional_ols",
     "demean",
     "forward_returns",
+    "hedge",
     "lag",
+    "long_short",
+    "newey_west",
     "open_panel",
+    "performance",
+    "portfolio_returns",
     "qcut",
     "quantile",
     "rank",
     "returns",
     "rolling_mean",
+    "rolling_ols",
     "rolling_std",
+    "simulate_panel",
     "standardize",
+    "time_series_ols",
     "top",
     "winsorize",
     "write_panel",

@@ -11,6 +11,7 @@ Each takes labelled arrays with the *core* dims that its kernel wants whole; all
 arrays at once and on dask-backed ones lazily, with the same kernels and the same results.
 """
 
+import contextlib
 import itertools
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +36,8 @@ T = TypeVar("T", xr.DataArray, xr.Dataset)
 # Partial sums are combined this many at a time: few enough that a task's inputs stay small,
 # many enough that the tree has few levels. Fixed, because the order decides the last bits.
 TREE_WIDTH = 8
+
+_HELD = "_xfactor_held"  # a DataArray computed among Datasets
 
 
 @dataclass(frozen=True)
@@ -245,12 +248,12 @@ def reduce(
 
 
 def compute(*objects: Any, progress: bool = False) -> tuple[Any, ...]:
-    """Compute lazy objects together, sharing every task that they have in common.
+    """Compute lazy results together: what they have in common is read and worked out once.
 
     Parameters
     ----------
     *objects
-        DataArrays, Datasets, or anything else (passed through).
+        DataArrays and Datasets; anything else is passed through.
     progress
         Show a bar on standard error if it takes more than a second.
 
@@ -258,11 +261,38 @@ def compute(*objects: Any, progress: bool = False) -> tuple[Any, ...]:
     -------
     tuple
         The objects, numpy-backed.
+
+    Notes
+    -----
+    ``dask.compute(dataset)`` of dask 2026.8 raises "Missing dependency" on a Dataset in which one
+    variable is made from another; here it is given the arrays.
+
+    Examples
+    --------
+    >>> import xfactor as xf
+    >>> panel, truth = xf.simulate_panel(dates=30, assets=5, seed=1)
+    >>> ranks, mean = xf.compute(xf.rank(panel.returns), panel.returns.mean())
+    >>> ranks.shape
+    (30, 5)
     """
-    if not progress:
-        return tuple(dask.compute(*objects))
-    with ProgressBar(minimum=1.0, out=sys.stderr):
-        return tuple(dask.compute(*objects))
+    held = [o.to_dataset(name=_HELD) if isinstance(o, xr.DataArray) else o for o in objects]
+    lazy = [
+        (i, name)
+        for i, o in enumerate(held)
+        if isinstance(o, xr.Dataset)
+        for name, v in o.variables.items()
+        if v.chunks is not None
+    ]
+    arrays = [held[i].variables[name].data for i, name in lazy]
+    with ProgressBar(minimum=1.0, out=sys.stderr) if progress else contextlib.nullcontext():
+        values = dask.compute(*arrays)
+    held = [o.copy() if isinstance(o, xr.Dataset) else o for o in held]
+    for (i, name), value in zip(lazy, values, strict=True):
+        held[i][name] = held[i].variables[name].copy(deep=False, data=value)
+    return tuple(
+        h[_HELD].rename(o.name) if isinstance(o, xr.DataArray) else h
+        for h, o in zip(held, objects, strict=True)
+    )
 
 
 # --- checks -----------------------------------------------------------------------------------

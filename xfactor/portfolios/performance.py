@@ -32,7 +32,7 @@ def performance(
     -------
     xarray.Dataset
         ``mean`` and ``volatility`` (ddof 1) per year, ``sharpe`` their ratio (of excess returns,
-        if that is what was given), ``tvalue`` of the mean (Newey-West), ``cumulative`` the
+        if that is what was given), ``tvalue`` of the mean (Newey-West), ``cumulative_return`` the
         compound return, ``drawdown`` the worst loss from a peak (0 or negative), ``n_obs``.
         Missing returns are left out: a date without one earns nothing.
 
@@ -41,7 +41,7 @@ def performance(
     >>> import xarray as xr, xfactor as xf
     >>> r = xr.DataArray([0.1, -0.5, 0.2], dims="date")
     >>> table = xf.performance(r, periods_per_year=1)
-    >>> round(float(table.cumulative), 6), round(float(table.drawdown), 6)
+    >>> round(float(table.cumulative_return), 6), round(float(table.drawdown), 6)
     (-0.34, -0.5)
     """
     panel.check_dim(returns, dim, "performance")
@@ -64,7 +64,7 @@ def performance(
             "volatility": volatility,
             "sharpe": mean / volatility.where(volatility > 0),
             "tvalue": average.tvalue,
-            "cumulative": cumulative,
+            "cumulative_return": cumulative,
             "drawdown": drawdown,
             "n_obs": average.n_obs,
         },

@@ -135,11 +135,11 @@ def add_fields(fields: xr.Dataset, path: str | os.PathLike[str], *, progress: bo
                 "the same labels in the same order",
                 f"Use fields.reindex({dim}=open_panel(path).{dim})",
             )
-    chunk_dates = stored.attrs.get("chunk_dates", layout.CHUNK_DATES)
+    chunk_dates = stored.chunksizes[_panel.DATE][0]
     ready, encoding = _prepare(
         fields.drop_vars([c for c in fields.coords if c in stored]), chunk_dates
     )
-    ready.attrs = {}
+    ready.attrs = dict(stored.attrs)
     _write(ready, path, encoding, "a", progress)
     return path
 
@@ -244,7 +244,9 @@ def _prepare(
     ready = panel.drop_encoding()
     encoding: dict[Any, dict[str, Any]] = {}
     for name in [n for n, v in ready.variables.items() if v.dtype.kind in "UT"]:
-        ready[name] = ready[name].load().astype(object)  # Zarr v3 specifies strings of variable length
+        ready[name] = (
+            ready[name].load().astype(object)
+        )  # Zarr v3 specifies strings of variable length
     for name, v in ready.variables.items():
         dims = tuple(map(str, v.dims))
         cuts = layout.chunk_shape(dims, v.shape, chunk_dates)

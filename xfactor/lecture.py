@@ -1,0 +1,314 @@
+"""The lecture "Fundamental Factor Models" on a panel: both approaches, lazily.
+
+Approach 1 builds factor portfolios from characteristics and regresses returns on their returns
+through time. Approach 2 makes exposures of the characteristics and regresses returns on them
+across assets, date by date. Both are Datasets of dask arrays on a dask-backed panel: nothing runs
+until they are computed, and computed together they read the panel once.
+"""
+
+import numpy as np
+import xarray as xr
+
+from xfactor import cross_section, panel, time_series
+from xfactor.portfolios import hedge, long_short, portfolio_returns
+from xfactor.regression import cross_sectional_ols, newey_west, rolling_ols, time_series_ols
+
+CHARACTERISTICS = ("size", "value", "momentum")
+FACTORS = ("market", "SMB", "HML", "MOM")
+QUANTILES = (0.1, 0.5, 0.9)
+
+
+def characteristics(fields: xr.Dataset, *, lookback: int = 252, skip: int = 21) -> xr.Dataset:
+    """Size, value and momentum of each asset on each date.
+
+    Parameters
+    ----------
+    fields
+        Panel with ``market_cap``, ``book_to_price`` and ``adjusted_close`` (or ``close``).
+    lookback, skip
+        Momentum is the return from t - lookback to t - skip.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``size`` = log market cap, ``value`` = book to price, ``momentum`` (date, asset).
+
+    Raises
+    ------
+    PanelError
+        If a field is missing or the history is too short for the momentum.
+
+    Examples
+    --------
+    >>> import xfactor as xf
+    >>> from xfactor import lecture
+    >>> panel, truth = xf.simulate_panel(dates=300, assets=20, seed=1)
+    >>> list(lecture.characteristics(panel))
+    ['size', 'value', 'momentum']
+    """
+    skip = panel.positive("skip", skip, 0)
+    lookback = panel.positive("lookback", lookback, skip + 1)
+    found = fields.sizes[panel.DATE]
+    if found <= lookback + 1:
+        raise panel.error(
+            f"the panel has {found} dates",
+            f"more than {lookback + 1} for a momentum of {lookback} dates",
+            "Use more dates or a shorter momentum (--momentum 60)",
+        )
+    cap = panel.field(fields, "market_cap")
+    price = panel.field(fields, "adjusted_close" if "adjusted_close" in fields else "close")
+    past = time_series.lag(price, skip)
+    return xr.Dataset(
+        {
+            "size": np.log(cap.where(cap > 0)).assign_attrs(long_name="log market cap"),
+            "value": panel.field(fields, "book_to_price"),
+            "momentum": time_series.returns(past, lookback - skip).assign_attrs(
+                long_name=f"return from t-{lookback} to t-{skip}", units="decimal"
+            ),
+        }
+    )
+
+
+def factor_portfolios(
+    characteristics: xr.Dataset, *, fraction: float | None = 0.2, n: int | None = None
+) -> xr.Dataset:
+    """Weights of SMB (small minus big), HML (high minus low value) and MOM (winners minus losers).
+
+    Parameters
+    ----------
+    characteristics
+        ``size``, ``value`` and ``momentum`` (date, asset).
+    fraction, n
+        Share or number of names in each leg, as in `long_short`; the lecture takes 1000.
+
+    Returns
+    -------
+    xarray.Dataset
+        Equal weights within each leg, one variable per factor.
+
+    Examples
+    --------
+    >>> import xfactor as xf
+    >>> from xfactor import lecture
+    >>> panel, truth = xf.simulate_panel(dates=300, assets=20, seed=1)
+    >>> list(lecture.factor_portfolios(lecture.characteristics(panel)))
+    ['SMB', 'HML', 'MOM']
+    """
+    if n is not None:
+        fraction = None
+    return xr.Dataset(
+        {
+            "SMB": -long_short(characteristics["size"], fraction=fraction, n=n),
+            "HML": long_short(characteristics["value"], fraction=fraction, n=n),
+            "MOM": long_short(characteristics["momentum"], fraction=fraction, n=n),
+        }
+    )
+
+
+def largest_names(fields: xr.Dataset, n: int = 5) -> xr.DataArray:
+    """Weights of the `n` largest companies, equal weights, chosen anew on each date.
+
+    Parameters
+    ----------
+    fields
+        Panel with ``market_cap``.
+    n
+        How many.
+
+    Returns
+    -------
+    DataArray
+        Weights (date, asset) that sum to 1.
+
+    Examples
+    --------
+    >>> import xfactor as xf
+    >>> from xfactor import lecture
+    >>> panel, truth = xf.simulate_panel(dates=30, assets=20, seed=1)
+    >>> float(lecture.largest_names(panel)[-1].sum())
+    1.0
+    """
+    chosen = cross_section.top(panel.field(fields, "market_cap"), n)
+    return xr.full_like(chosen, 1.0 / n, dtype=np.float64).where(chosen)
+
+
+def named_portfolio(fields: xr.Dataset, symbols: list[str]) -> xr.DataArray:
+    """Equal weights in the named assets on every date.
+
+    Parameters
+    ----------
+    fields
+        Panel with ``returns`` and a ``symbol`` coordinate on asset.
+    symbols
+        The names.
+
+    Returns
+    -------
+    DataArray
+        Weights (date, asset).
+
+    Raises
+    ------
+    PanelError
+        If a symbol is not in the panel.
+
+    Examples
+    --------
+    >>> import xfactor as xf
+    >>> from xfactor import lecture
+    >>> panel, truth = xf.simulate_panel(dates=30, assets=4, seed=1)
+    >>> names = [str(s) for s in panel.symbol.values[:2]]
+    >>> lecture.named_portfolio(panel, names).isel(date=0).values
+    array([0.5, 0.5, nan, nan])
+    """
+    known = [str(s) for s in panel.field(fields.reset_coords(), "symbol").values]
+    absent = [s for s in symbols if s not in known]
+    if absent:
+        raise panel.error(
+            f"the panel has no asset named {', '.join(absent)}",
+            "symbols of the panel",
+            f"It has e.g. {', '.join(known[:5])}",
+        )
+    held = np.where(np.isin(known, symbols), 1.0 / len(symbols), np.nan)
+    returns = panel.field(fields, "returns")
+    weights = xr.DataArray(held, dims=panel.ASSET, coords={panel.ASSET: returns[panel.ASSET]})
+    return xr.zeros_like(returns, dtype=np.float64) + weights
+
+
+def approach_one(
+    fields: xr.Dataset,
+    characteristics: xr.Dataset,
+    portfolio: xr.DataArray,
+    *,
+    fraction: float | None = 0.2,
+    n: int | None = None,
+    window: int = 100,
+) -> xr.Dataset:
+    """Sort assets by characteristics, then regress returns on the portfolios' returns.
+
+    Parameters
+    ----------
+    fields
+        Panel with ``returns`` and ``market_returns``.
+    characteristics
+        ``size``, ``value`` and ``momentum`` (date, asset).
+    portfolio
+        Weights (date, asset) of the portfolio whose sensitivities are wanted.
+    fraction, n
+        Share or number of names in each leg.
+    window
+        Dates of the rolling regressions.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``factor_return`` (date, factor) of market, SMB, HML and MOM; ``portfolio_return``
+        (date,); ``sensitivity``, ``sensitivity_stderr``, ``sensitivity_tvalue`` (factor,)
+        over the whole history; ``rolling_sensitivity`` (date, factor) of the portfolio;
+        ``asset_beta`` (date, asset, factor), the rolling betas of every asset, and
+        ``asset_beta_quantile`` (date, factor, quantile) of them; ``hedged_return`` (date,) with
+        betas known the day before, ``hedged_in_sample`` with those of the whole history.
+
+    Examples
+    --------
+    >>> import xfactor as xf
+    >>> from xfactor import lecture
+    >>> panel, truth = xf.simulate_panel(dates=400, assets=50, seed=1)
+    >>> x = lecture.characteristics(panel)
+    >>> one = lecture.approach_one(panel, x, lecture.largest_names(panel))
+    >>> one.factor_return.dims
+    ('date', 'factor')
+    """
+    returns = panel.field(fields, "returns")
+    factors = factor_returns(fields, factor_portfolios(characteristics, fraction=fraction, n=n))
+    own = portfolio_returns(portfolio, returns)
+    static = time_series_ols(own, factors)
+    rolling = rolling_ols(own, factors, window=window)
+    every = rolling_ols(returns, factors, window=window).beta
+    return xr.Dataset(
+        {
+            "factor_return": factors.to_dataarray(panel.FACTOR).transpose(panel.DATE, ...),
+            "portfolio_return": own,
+            "sensitivity": static.beta,
+            "sensitivity_stderr": static.stderr,
+            "sensitivity_tvalue": static.tvalue,
+            "sensitivity_rsquared": static.rsquared,
+            "rolling_sensitivity": rolling.beta,
+            "asset_beta": every,
+            "asset_beta_quantile": cross_section.quantile(every, QUANTILES),
+            "hedged_return": hedge(own, factors, window=window).hedged,
+            "hedged_in_sample": hedge(own, factors, window=None).hedged,
+        },
+        attrs={"window": window},
+    )
+
+
+def factor_returns(fields: xr.Dataset, weights: xr.Dataset) -> xr.Dataset:
+    """Return of the market and of each factor portfolio on each date.
+
+    Parameters
+    ----------
+    fields
+        Panel with ``returns`` and ``market_returns``.
+    weights
+        Weights (date, asset), one variable per factor.
+
+    Returns
+    -------
+    xarray.Dataset
+        One variable (date,) per factor, decimal.
+
+    Examples
+    --------
+    >>> import xfactor as xf
+    >>> from xfactor import lecture
+    >>> panel, truth = xf.simulate_panel(dates=300, assets=20, seed=1)
+    >>> weights = lecture.factor_portfolios(lecture.characteristics(panel))
+    >>> list(lecture.factor_returns(panel, weights))
+    ['market', 'SMB', 'HML', 'MOM']
+    """
+    returns = panel.field(fields, "returns")
+    made = {str(k): portfolio_returns(w, returns) for k, w in weights.data_vars.items()}
+    return xr.Dataset({"market": panel.field(fields, "market_returns"), **made})
+
+
+def approach_two(
+    fields: xr.Dataset, characteristics: xr.Dataset, *, limits: float = 0.01, lag: int = 1
+) -> xr.Dataset:
+    """Winsorize and z-score the characteristics, regress each date's returns on them.
+
+    Parameters
+    ----------
+    fields
+        Panel with ``returns``.
+    characteristics
+        Characteristics (date, asset), one variable each.
+    limits
+        Fraction winsorized on each side.
+    lag
+        Dates between the exposures and the return; 0 is the lecture's own (look-ahead) choice.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``factor_return``, ``stderr``, ``tvalue`` (date, factor), ``rsquared``, ``n_obs`` (date,)
+        of the regressions; ``premium``, ``premium_stderr``, ``premium_tvalue`` (factor,): mean
+        factor returns with Newey-West errors, the premia of Fama and MacBeth.
+
+    Examples
+    --------
+    >>> import xfactor as xf
+    >>> from xfactor import lecture
+    >>> panel, truth = xf.simulate_panel(dates=300, assets=50, seed=1)
+    >>> two = lecture.approach_two(panel, lecture.characteristics(panel))
+    >>> [str(f) for f in two.factor.values]
+    ['intercept', 'size', 'value', 'momentum']
+    """
+    exposures = cross_section.standardize(characteristics, limits)
+    fit = cross_sectional_ols(panel.field(fields, "returns"), exposures, lag=lag)
+    premium = newey_west(fit.factor_return)
+    return fit.drop_vars("residual").assign(
+        premium=premium["mean"],
+        premium_stderr=premium.stderr,
+        premium_tvalue=premium.tvalue,
+    )
