@@ -60,7 +60,7 @@ def characteristics(fields: xr.Dataset, *, lookback: int = 252, skip: int = 21) 
     past = time_series.lag(price, skip)
     return xr.Dataset(
         {
-            "size": np.log(cap.where(cap > 0)).assign_attrs(long_name="log market cap"),
+            "size": xr.ufuncs.log(cap.where(cap > 0)).assign_attrs(long_name="log market cap"),
             "value": panel.field(fields, "book_to_price"),
             "momentum": time_series.returns(past, lookback - skip).assign_attrs(
                 long_name=f"return from t-{lookback} to t-{skip}", units="decimal"

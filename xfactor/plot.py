@@ -263,7 +263,8 @@ def lecture_plots(
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, picture in pictures.items():
-        figure = picture if isinstance(picture, Figure) else picture.figure
+        figure = picture if isinstance(picture, Figure) else picture.get_figure(root=True)
+        assert figure is not None  # Axes of ours always have one
         path = folder / f"{name}.png"
         figure.savefig(path, dpi=110)
         paths.append(path)

@@ -195,7 +195,7 @@ def truth_beside(
             "sort_mean": sorts.mean("date") * 252,
             "sort_correlation": xr.corr(traded, sorts, dim="date"),
             "sensitivity": own.mean("date"),
-            "beta_median": beta.median("asset"),
+            "beta_median": cross_section.quantile(beta, 0.5),
             "beta_correlation": xr.corr(beta, last, dim="asset"),
             "factor_return": f.sel(factor=names),
             "premium": true.mean("date"),

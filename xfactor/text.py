@@ -1,5 +1,7 @@
 """Results as plain text tables, for the terminal."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -8,7 +10,7 @@ from xfactor import panel
 from xfactor.portfolios import performance
 
 
-def table(title: str, columns: dict[str, xr.DataArray | pd.Series], formats: str) -> str:
+def table(title: str, columns: Mapping[str, xr.DataArray | pd.Series], formats: str) -> str:
     """Return a titled table, one row per label.
 
     Parameters

@@ -33,7 +33,8 @@ def _sums(
     for lag in range(1, lags + 1):
         weight = 1.0 - lag / (lags + 1.0)
         known = max(lag - start, 0)
-        before[known:] += weight * scores[start + known - lag : stop - lag]
+        if known < stop - start:
+            before[known:] += weight * scores[start + known - lag : stop - lag]
     cross = np.einsum("tin,tjn->ijn", now, before)
     return np.einsum("tin,tjn->ijn", now, now) + cross + cross.swapaxes(0, 1)
 

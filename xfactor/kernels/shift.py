@@ -11,7 +11,8 @@ def lag_rows(
     """Row t gets row t - periods; `fill` where that lies before the first row."""
     out = np.full((stop - start, *x.shape[1:]), fill, dtype=x.dtype)
     known = max(periods - start, 0)
-    out[known:] = x[start + known - periods : stop - periods]
+    if known < stop - start:
+        out[known:] = x[start + known - periods : stop - periods]
     return out
 
 

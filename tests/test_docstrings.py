@@ -1,0 +1,44 @@
+"""Every public function documents its parameters, its result, and shows an example."""
+
+import inspect
+
+import pytest
+from numpydoc import docscrape, validate
+
+import xfactor
+
+PUBLIC = [n for n in xfactor.__all__ if callable(getattr(xfactor, n))]
+FUNCTIONS = [n for n in PUBLIC if inspect.isfunction(getattr(xfactor, n))]
+
+# Parameters not documented, documented but not there, in another order; no Returns section.
+CODES = {"PR01", "PR02", "PR03", "RT01"}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_docstring__names_every_parameter_and_the_result(name):
+    found = validate.validate(f"xfactor.{name}")["errors"]
+    assert not [text for code, text in found if code in CODES]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_docstring__shows_an_example_that_doctest_runs(name):
+    doc = docscrape.FunctionDoc(getattr(xfactor, name))
+    assert any(line.startswith(">>> ") for line in doc["Examples"])
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_docstring__has_a_summary_of_one_line(name):
+    first = inspect.getdoc(getattr(xfactor, name)).splitlines()
+    assert first[0].endswith(".")
+    assert len(first) == 1 or first[1] == ""
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_signature__is_typed_and_takes_options_by_keyword(name):
+    signature = inspect.signature(getattr(xfactor, name))
+    assert signature.return_annotation is not inspect.Signature.empty
+    for p in signature.parameters.values():
+        assert p.annotation is not inspect.Parameter.empty
+        assert p.kind is not inspect.Parameter.VAR_KEYWORD
+        if p.name in ("dim", "where", "window", "min_obs", "ddof", "method"):
+            assert p.kind is inspect.Parameter.KEYWORD_ONLY
