@@ -13,6 +13,7 @@ arrays at once and on dask-backed ones lazily, with the same kernels and the sam
 
 import contextlib
 import itertools
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -403,7 +404,7 @@ def _to_rows(a: np.ndarray, names: tuple[str, ...], loop: list[str], shape: Any)
     n_core = sum(d not in loop for d in names)
     core = a.shape[a.ndim - n_core :]
     view = a.reshape(tuple(s if d in names else 1 for d, s in zip(loop, shape, strict=True)) + core)
-    return np.broadcast_to(view, shape + core).reshape((-1, *core))
+    return np.broadcast_to(view, shape + core).reshape((math.prod(shape), *core))
 
 
 def _column_block(
@@ -451,17 +452,25 @@ def _to_columns(
             continue
         lead = a.shape[: a.ndim - len(mine)]
         view = a.reshape(lead + tuple(sizes[d] if d in mine else 1 for d in loop))
-        columns.append(np.broadcast_to(view, lead + shape).reshape((*lead, -1)))
+        columns.append(np.broadcast_to(view, lead + shape).reshape((*lead, math.prod(shape))))
     return columns, shape
 
 
 def _halo_block(
-    block: Kernel, offset: int, start: int, stop: int, drop: int, *pieces: list[np.ndarray]
+    block: Kernel,
+    offset: int,
+    start: int,
+    stop: int,
+    drop: int,
+    rows: int,
+    *pieces: list[np.ndarray],
 ) -> Any:
-    """Join the pieces of neighbour chunks (the first less its unneeded rows), run the block."""
+    """Join the pieces of neighbour chunks, less the rows that nobody asked for; run the block."""
     arrays = []
     for piece in pieces:
         trimmed = [piece[0][drop:], *piece[1:]]
+        surplus = sum(map(len, trimmed)) - rows
+        trimmed[-1] = trimmed[-1][: len(trimmed[-1]) - surplus]
         arrays.append(np.concatenate(trimmed) if len(trimmed) > 1 else trimmed[0])
     return block(*arrays, offset=offset, start=start, stop=stop)
 
@@ -555,16 +564,17 @@ def _halo_graph(
         i = index[0]
         first = max(0, edges[i] - halo[0])
         last = min(edges[-1], edges[i + 1] + halo[1])
-        lo = int(np.searchsorted(edges, first, side="right")) - 1
+        lo = min(int(np.searchsorted(edges, first, side="right")) - 1, i)  # a chunk may be empty
         hi = max(int(np.searchsorted(edges, last, side="left")), i + 1)
         drop = first - edges[lo]
         where = dict(zip(loop, index, strict=True))
+        rows = last - first
         pieces = [
             [(a.name, j, *[where.get(d, 0) for d in names[1:]]) for j in range(lo, hi)]
             for a, names in zip(arrays, dims, strict=True)
         ]
         start, stop = edges[i] - first, edges[i + 1] - first
-        graph[(name, *index)] = (_halo_block, block, first, start, stop, drop, *pieces)
+        graph[(name, *index)] = (_halo_block, block, first, start, stop, drop, rows, *pieces)
     return graph, name
 
 
@@ -583,13 +593,15 @@ def _tree(
     """Combine the partial sums of all date blocks, always in the same order."""
     chunks = _chunks(arrays, dims, loop)
     n_dates = len(_chunks(arrays, dims, [dim])[0])
-    done = f"{name}-final"
+    # The blocks may be shared with a reduction that combines or finalises them in another way.
+    tree = f"{name}-{tokenize(combine, finalise, outs)}"
+    done = f"{tree}-final"
     for index in itertools.product(*[range(len(c)) for c in chunks]):
         keys = [(name, i, *index) for i in range(n_dates)]
         level = 0
         while len(keys) > 1:
             groups = [keys[i : i + TREE_WIDTH] for i in range(0, len(keys), TREE_WIDTH)]
-            keys = [(f"{name}-sum{level}", i, *index) for i in range(len(groups))]
+            keys = [(f"{tree}-sum{level}", i, *index) for i in range(len(groups))]
             for key, group in zip(keys, groups, strict=True):
                 packed[key] = (_combine_all, combine, group)
             level += 1

@@ -70,7 +70,11 @@ def positive(name: str, value: int, least: int = 1) -> int:
     int
         `value`.
     """
-    if isinstance(value, bool) or int(value) != value or value < least:
+    try:
+        whole = not isinstance(value, bool) and int(value) == value
+    except (TypeError, ValueError, OverflowError):
+        whole = False
+    if not whole or value < least:
         raise PanelError(f"{name}={value!r} was given; needed a whole number of at least {least}.")
     return int(value)
 
@@ -115,10 +119,45 @@ def masked(x: xr.DataArray, where: xr.DataArray | None) -> xr.DataArray:
     x = as_float(x)
     if where is None:
         return x
-    if where.dtype != np.bool_:
-        raise TypeError(f"where has dtype {where.dtype}; needed bool. Use where=mask.astype(bool).")
-    check_same_labels(x, where, names=(str(x.name or "x"), "where"))
+    check_mask(x, where, "where")
     return x.where(where)
+
+
+def check_mask(x: xr.DataArray, mask: xr.DataArray, name: str) -> None:
+    """Raise unless `mask` is bool, has no dims but those of `x`, its labels and its chunks.
+
+    Parameters
+    ----------
+    x
+        Values.
+    mask
+        What the caller passed.
+    name
+        The option's name, for the message.
+    """
+    if not isinstance(mask, xr.DataArray):
+        raise TypeError(f"{name} takes a DataArray; found {type(mask).__name__}.")
+    if mask.dtype != np.bool_:
+        raise TypeError(
+            f"{name} has dtype {mask.dtype}; needed bool. Use {name}=mask.astype(bool)."
+        )
+    own = str(x.name or "x")
+    further = [str(d) for d in mask.dims if d not in x.dims]
+    if further:
+        raise error(
+            f"{name} has the dimension {further[0]!r} and {own} has not",
+            f"dimensions among {', '.join(map(repr, x.dims))}",
+            f"Select one label of {further[0]!r}, or expand {own}",
+        )
+    check_same_labels(x, mask, names=(own, name))
+    for dim in set(x.chunksizes) & set(mask.chunksizes):
+        if x.chunksizes[dim] != mask.chunksizes[dim]:
+            raise error(
+                f"{name} and {own} are cut differently along {dim!r}: chunks of "
+                f"{mask.chunksizes[dim][0]} and of {x.chunksizes[dim][0]}",
+                "the same chunks",
+                f"Use {name}.chunk({dim}={x.chunksizes[dim][0]})",
+            )
 
 
 def check_same_labels(*arrays: xr.DataArray, names: tuple[str, ...]) -> None:

@@ -20,6 +20,8 @@ def by_rows(
 ) -> np.ndarray:
     """Run `func`, which gives back the shape of what it gets, on row blocks of `x`."""
     out = np.empty(x.shape, dtype=dtype or x.dtype)
+    if x.size == 0:
+        return out
     for rows in row_blocks(*x.shape):
         out[rows] = func(np.ascontiguousarray(x[rows]))  # sums depend on the memory order
     return out

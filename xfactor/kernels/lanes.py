@@ -102,14 +102,16 @@ def merge(a, b, mean, square, work):  # type: ignore[no-untyped-def]
         work[3, j] = share * a[0, j]
     gaps = 4
     for v in range(n_var):
+        # Means relative to their pivots, and the pivots' difference: at a high level the
+        # difference of two rounded means would have lost the digits that count.
         for j in range(LANES):
-            work[gaps + v, j] = b[1 + v, j] + b[1 + n_var + v, j] * work[1, j]
+            mean[v, j] = a[1 + n_var + v, j] * work[0, j]
         for j in range(LANES):
-            mean[v, j] = a[1 + v, j] + a[1 + n_var + v, j] * work[0, j]
+            rest = b[1 + n_var + v, j] * work[1, j] - mean[v, j]
+            gap = (b[1 + v, j] - a[1 + v, j]) + rest
+            work[gaps + v, j] = gap if work[2, j] > 0.0 else 0.0
         for j in range(LANES):
-            work[gaps + v, j] = work[gaps + v, j] - mean[v, j] if work[2, j] > 0.0 else 0.0
-        for j in range(LANES):
-            mean[v, j] += work[gaps + v, j] * work[2, j]
+            mean[v, j] = a[1 + v, j] + (mean[v, j] + work[gaps + v, j] * work[2, j])
     at = 0
     first, product = 1 + n_var, 1 + 2 * n_var
     for v in range(n_var):

@@ -96,13 +96,18 @@ def _finish(a, b, out, t, left, width, statistic, min_obs, ddof):  # type: ignor
         n_a = a[0, j]
         n_b = b[0, j]
         n = n_a + n_b
-        mean_b = b[1, j] + b[2, j] / max(n_b, 1.0)
-        mean_a = a[1, j] + a[2, j] / n_a if n_a > 0.0 else mean_b
-        gap = mean_b - mean_a if n_b > 0.0 else 0.0
-        value = mean_a + gap * (n_b / max(n, 1.0))
+        # Means relative to their pivots, and the pivots' difference: at a high level the
+        # difference of two rounded means would have lost the digits that count.
+        rest_a = a[2, j] / max(n_a, 1.0)
+        rest_b = b[2, j] / max(n_b, 1.0)
+        base = a[1, j] if n_a > 0.0 else b[1, j]
+        first = rest_a if n_a > 0.0 else rest_b
+        gap = (b[1, j] - base) + (rest_b - first) if n_b > 0.0 else 0.0
+        value = base + (first + gap * (n_b / max(n, 1.0)))
         if statistic == STD:
             square = a[3, j] - a[2, j] * a[2, j] / max(n_a, 1.0)
             square += b[3, j] - b[2, j] * b[2, j] / max(n_b, 1.0)
             square += gap * gap * (n_a * n_b / max(n, 1.0))
             value = np.sqrt(max(square, 0.0) / (n - ddof)) if n > ddof else np.nan
-        out[t, left + j] = value if n >= max(min_obs, 1.0) else np.nan
+        # Beyond the floats is missing, not infinite.
+        out[t, left + j] = value if n >= max(min_obs, 1.0) and value - value == 0.0 else np.nan

@@ -25,9 +25,10 @@ def zscore_rows(x: np.ndarray, ddof: int) -> np.ndarray:
 
     def block(rows: np.ndarray) -> np.ndarray:
         deviation, valid, count = _deviations(rows)
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore", under="ignore"):
             variance = (deviation * deviation).sum(axis=1, keepdims=True) / (count - ddof)
-            scale = np.where((variance > 0) & (count > ddof), np.sqrt(variance), np.nan)
+            usable = (variance > 0) & (variance < np.inf) & (count > ddof)
+            scale = np.where(usable, np.sqrt(variance), np.nan)
             return np.where(valid, deviation / scale, np.nan)
 
     return by_rows(block, x)
@@ -38,7 +39,7 @@ def demean_rows(x: np.ndarray) -> np.ndarray:
 
     def block(rows: np.ndarray) -> np.ndarray:
         deviation, valid, _ = _deviations(rows)
-        return np.where(valid, deviation, np.nan)
+        return np.where(valid & np.isfinite(deviation), deviation, np.nan)
 
     return by_rows(block, x)
 
@@ -53,15 +54,18 @@ def _deviations(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     count = np.count_nonzero(valid, axis=1)[:, None]
     pivot = np.take_along_axis(rows, valid.argmax(axis=1)[:, None], axis=1).astype(np.float64)
     pivot[~np.isfinite(pivot)] = 0.0
-    deviation = np.where(valid, rows, pivot) - pivot
-    deviation -= deviation.sum(axis=1, keepdims=True) / np.maximum(count, 1)
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond the floats: missing, not wrong
+        deviation = np.where(valid, rows, pivot) - pivot
+        deviation -= deviation.sum(axis=1, keepdims=True) / np.maximum(count, 1)
     deviation[~valid] = 0.0
     return deviation, valid, count
 
 
 def quantile_rows(x: np.ndarray, q: np.ndarray) -> np.ndarray:
     """Quantiles (row, len(q)) with linear interpolation between order statistics."""
-    out = np.empty((len(x), len(q)), dtype=x.dtype)
+    out = np.full((len(x), len(q)), np.nan, dtype=x.dtype)
+    if x.size == 0:
+        return out
     for rows in row_blocks(*x.shape):
         values, valid = finite(x[rows])
         ordered = np.sort(values, axis=1)
@@ -85,6 +89,8 @@ def qcut_rows(x: np.ndarray, bins: int, breakpoints: np.ndarray | None = None) -
     the cells that the pivots are taken from.
     """
     out = np.empty(x.shape, dtype=np.int16)
+    if x.size == 0:
+        return out
     steps = np.arange(1, bins)
     for rows in row_blocks(*x.shape):
         values, valid = finite(x[rows])

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from xfactor.kernels._blocks import row_blocks
+
 
 def lag_rows(
     x: np.ndarray, *, periods: int, fill: Any, offset: int, start: int, stop: int
@@ -18,11 +20,16 @@ def lag_rows(
 
 def return_rows(x: np.ndarray, *, periods: int, offset: int, start: int, stop: int) -> np.ndarray:
     """x[t] / x[t - periods] - 1; NaN where either is missing or the earlier one is not > 0."""
-    past = lag_rows(x, periods=periods, fill=np.nan, offset=offset, start=start, stop=stop)
-    past[~(past > 0)] = np.nan
-    with np.errstate(over="ignore", invalid="ignore"):
-        out = x[start:stop] / past - x.dtype.type(1)
-    out[~np.isfinite(out)] = np.nan
+    out = np.full((stop - start, *x.shape[1:]), np.nan, dtype=x.dtype)
+    known = max(periods - start, 0)
+    for rows in row_blocks(stop - start - known, x[0].size if len(x) else 0):
+        first, last = start + known + rows.start, start + known + rows.stop
+        past = x[first - periods : last - periods].astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            # In float64: a return of 1e-4 has 3 digits left after 1.0001 was rounded to float32.
+            change = x[first:last] / past - 1.0
+            change[~((past > 0) & (past < np.inf) & np.isfinite(change))] = np.nan
+            out[first - start : last - start] = change
     return out
 
 
@@ -32,8 +39,11 @@ def forward_rows(x: np.ndarray, *, periods: int, offset: int, start: int, stop: 
     full = min(stop, len(x) - periods) - start
     if full > 0:
         growth = np.ones((full, *x.shape[1:]))
-        for k in range(1, periods + 1):
-            growth *= 1.0 + x[start + k : start + k + full]
-        growth[~np.isfinite(growth)] = np.nan
-        out[:full] = growth - 1.0
+        with np.errstate(over="ignore", invalid="ignore"):
+            for k in range(1, periods + 1):
+                ahead = x[start + k : start + k + full].astype(np.float64)
+                growth *= 1.0 + ahead
+            growth[~np.isfinite(growth)] = np.nan
+            out[:full] = growth - 1.0
+        out[~np.isfinite(out)] = np.nan
     return out

@@ -72,16 +72,17 @@ def write_panel(
         raise _panel.error(
             f"{path} is there already", "a path that is free", "Choose another, or overwrite it"
         )
-    if path.exists() and not is_store(path):
+    if path.exists() and not (is_store(path) and _format(path) == FORMAT):
         raise _panel.error(
             f"{path} is no panel store", "a panel store to overwrite", "Choose another path"
         )
     ready, encoding = _prepare(panel)
     ready.attrs |= {"format": FORMAT, "format_version": FORMAT_VERSION}
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    partial = _beside(path, "partial")
     try:
-        _write(ready, partial, encoding, "w-", progress)
+        _write(ready, partial, encoding, progress)
+        _consolidate(partial)
         _publish(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -128,19 +129,30 @@ def add_fields(fields: xr.Dataset, path: str | os.PathLike[str], *, progress: bo
         raise _panel.error(
             f"{path} already has {', '.join(there)}", "new fields", "Rename them or leave them out"
         )
-    for dim in (d for d in (_panel.DATE, _panel.ASSET) if d in fields.dims):
-        if dim not in fields.indexes or not fields.indexes[dim].equals(stored.indexes[dim]):
+    for dim in (str(d) for d in fields.dims if d in stored.dims):
+        same = fields.sizes[dim] == stored.sizes[dim]
+        if same and dim in stored.indexes:
+            same = dim in fields.indexes and fields.indexes[dim].equals(stored.indexes[dim])
+        if not same:
             raise _panel.error(
                 f"the new fields have other {dim!r} labels than {path}",
                 "the same labels in the same order",
                 f"Use fields.reindex({dim}=open_panel(path).{dim})",
             )
-    chunk_dates = stored.chunksizes[_panel.DATE][0]
+    chunk_dates = stored.chunksizes.get(_panel.DATE, (layout.CHUNK_DATES,))[0]
     ready, encoding = _prepare(
         fields.drop_vars([c for c in fields.coords if c in stored]), chunk_dates
     )
-    ready.attrs = dict(stored.attrs)
-    _write(ready, path, encoding, "a", progress)
+    partial = _beside(path, "partial")
+    try:
+        _write(ready, partial, encoding, progress)
+        for name in map(str, ready.variables):
+            # What lies there unpublished was left by a process that died.
+            shutil.rmtree(path / name, ignore_errors=True)
+            os.rename(partial / name, path / name)
+        _consolidate(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return path
 
 
@@ -195,6 +207,8 @@ def open_panel(
     _panel.check_panel(opened)
     opened[_panel.DATE] = opened[_panel.DATE].astype("datetime64[ns]")
     opened = opened.assign_coords({n: c.load() for n, c in opened.coords.items()})
+    if isinstance(fields, str):
+        fields = [fields]
     if fields is not None:
         opened = opened[[_panel.field(opened, name).name for name in fields]]
     if start is not None or end is not None:
@@ -223,24 +237,46 @@ def is_store(path: Path) -> bool:
         True if xarray can open it.
     """
     try:
-        return zarr.open_group(path, mode="r").metadata.consolidated_metadata is not None
+        group = zarr.open_group(path, mode="r")
+        return group.metadata.consolidated_metadata is not None
     except (FileNotFoundError, ValueError, OSError):
         return False
+
+
+def _format(path: Path) -> object:
+    return zarr.open_group(path, mode="r").attrs.get("format")
+
+
+def _check_chunks(panel: xr.Dataset, chunk_dates: int | None) -> int:
+    """Return the dates of a stored chunk; raise unless every field can be written in them."""
+    for name, v in panel.data_vars.items():
+        cuts = v.chunksizes
+        for dim in (d for d, c in cuts.items() if d != _panel.DATE and len(c) > 1):
+            raise _panel.error(
+                f"{name} is cut into {len(cuts[dim])} chunks along {dim!r}",
+                f"one chunk along {dim!r}",
+                f"Use panel.chunk({dim}=-1)",
+            )
+        if _panel.DATE not in cuts:
+            continue
+        found = cuts[_panel.DATE]
+        own = layout.store_chunk_dates(found)
+        chunk_dates = own if chunk_dates is None else chunk_dates
+        if own is None or chunk_dates is None or any(c % chunk_dates for c in found[:-1]):
+            raise _panel.error(
+                f"the chunks of {name} along 'date' are uneven, or not those of the other "
+                f"fields: {', '.join(map(str, found[:4]))} ...",
+                "equal chunks, the last may be shorter",
+                f"Use panel.chunk(date={chunk_dates or layout.CHUNK_DATES})",
+            )
+    return chunk_dates or layout.CHUNK_DATES
 
 
 def _prepare(
     panel: xr.Dataset, chunk_dates: int | None = None
 ) -> tuple[xr.Dataset, dict[Any, dict[str, Any]]]:
     """Give every variable the store's chunks and codec."""
-    if chunk_dates is None:
-        chunk_dates = layout.store_chunk_dates(panel.chunksizes.get(_panel.DATE))
-    if chunk_dates is None:
-        found = panel.chunksizes[_panel.DATE]
-        raise _panel.error(
-            f"the chunks along 'date' are uneven: {', '.join(map(str, found[:4]))} ...",
-            "equal chunks, the last may be shorter",
-            f"Use panel.chunk(date={layout.CHUNK_DATES})",
-        )
+    chunk_dates = _check_chunks(panel, chunk_dates)
     ready = panel.drop_encoding()
     encoding: dict[Any, dict[str, Any]] = {}
     for name in [n for n, v in ready.variables.items() if v.dtype.kind in "UT"]:
@@ -259,16 +295,24 @@ def _prepare(
     return ready.assign_attrs(chunk_dates=chunk_dates), encoding
 
 
-def _write(ds: xr.Dataset, path: Path, encoding: Any, mode: Any, progress: bool) -> None:
-    """Write all data, then publish it with the metadata of the group."""
+def _beside(path: Path, kind: str) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.{kind}")
+
+
+def _write(ds: xr.Dataset, path: Path, encoding: Any, progress: bool) -> None:
+    """Write all data to a new group, which nobody can see yet."""
     task = ds.to_zarr(
-        path, mode=mode, encoding=encoding, consolidated=False, compute=False, zarr_format=3
+        path, mode="w-", encoding=encoding, consolidated=False, compute=False, zarr_format=3
     )
     if progress:
         with ProgressBar(minimum=1.0, out=sys.stderr):
             task.compute()
     else:
         task.compute()
+
+
+def _consolidate(path: Path) -> None:
+    """Publish all arrays of a group with its one metadata file."""
     with warnings.catch_warnings():
         # Not in the v3 specification yet, but read by every zarr-python 3 and ignored by others,
         # who then see the arrays one by one. It is what publishes all fields in one step.
@@ -281,7 +325,7 @@ def _publish(partial: Path, path: Path) -> None:
     if not path.exists():
         os.rename(partial, path)
         return
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.old")
+    aside = _beside(path, "old")
     os.rename(path, aside)
     os.rename(partial, path)
     shutil.rmtree(aside, ignore_errors=True)
