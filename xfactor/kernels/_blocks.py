@@ -31,4 +31,6 @@ def finite(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A copy of `block` with infinities as NaN, and the count of valid cells in each row."""
     block = np.ascontiguousarray(block)
     valid = np.isfinite(block)
-    return np.where(valid, block, block.dtype.type(np.nan)), np.count_nonzero(valid, axis=1)
+    values = np.where(valid, block, block.dtype.type(np.nan))
+    values += 0  # -0.0 becomes 0.0: which of two equal zeros a SIMD minimum keeps is chance
+    return values, np.count_nonzero(valid, axis=1)
