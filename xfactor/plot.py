@@ -15,6 +15,17 @@ from matplotlib.ticker import PercentFormatter
 from xfactor import panel
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# A factor keeps its colour in every picture; others take what is left, in order.
+OWN_COLOUR = {
+    "market": COLOURS[0],
+    "SMB": COLOURS[1],
+    "size": COLOURS[1],
+    "HML": COLOURS[2],
+    "value": COLOURS[2],
+    "MOM": COLOURS[3],
+    "momentum": COLOURS[3],
+    "intercept": COLOURS[6],
+}
 
 
 def axes(title: str, ylabel: str, *, percent: bool = False) -> Axes:
@@ -88,12 +99,69 @@ def lines(
     if panel.FACTOR not in x.dims:
         x = x.expand_dims({panel.FACTOR: [str(x.name or "")]})
     dates = x[panel.DATE].values
-    for colour, name in zip(COLOURS, x[panel.FACTOR].values, strict=False):
-        series = x.sel({panel.FACTOR: name})
+    names = [str(name) for name in x[panel.FACTOR].values]
+    for k, name in enumerate(names):
+        series = x.isel({panel.FACTOR: k})
+        colour = _colour(name, k)
         ax.plot(dates, series, style, color=colour, linewidth=1.2, label=f"{name}{suffix}")
-    if any(str(name) for name in x[panel.FACTOR].values):
+    if any(names):
         ax.legend(frameon=False, ncols=4)
     return ax
+
+
+def _colour(name: str, place: int) -> str:
+    return OWN_COLOUR.get(name, COLOURS[place % len(COLOURS)])
+
+
+def multiples(
+    x: xr.DataArray, title: str, ylabel: str, *, percent: bool = False,
+    band: tuple[xr.DataArray, xr.DataArray] | None = None,
+) -> Figure:  # fmt: skip
+    """Draw each factor on Axes of its own, one below the other, on one scale.
+
+    Parameters
+    ----------
+    x
+        Series (date, factor).
+    title, ylabel
+        Texts.
+    percent
+        Write the y axis in percent.
+    band
+        Lower and upper ends (date, factor) of a shaded band.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, xarray as xr
+    >>> from xfactor import plot
+    >>> coords = {"date": pd.date_range("2020-01-01", periods=2), "factor": ["SMB", "HML"]}
+    >>> x = xr.DataArray(np.ones((2, 2)), coords=coords, dims=list(coords))
+    >>> len(plot.multiples(x, "Returns", "daily return").axes)
+    2
+    """
+    names = [str(name) for name in x[panel.FACTOR].values]
+    figure = Figure(figsize=(9, 1 + 1.5 * len(names)), layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left")
+    grid = figure.subplots(len(names), 1, sharex=True, sharey=True, squeeze=False)
+    for k, (ax, name) in enumerate(zip(grid[:, 0], names, strict=True)):
+        colour = _colour(name, k)
+        ax.axhline(0.0, color="#444444", linewidth=0.8)
+        if band is not None:
+            low, high = (b.isel({panel.FACTOR: k}) for b in band)
+            dates = x[panel.DATE].values
+            ax.fill_between(dates, low, high, color=colour, alpha=0.2, linewidth=0)
+        ax.plot(x[panel.DATE].values, x.isel({panel.FACTOR: k}), color=colour, linewidth=0.8)
+        ax.set_title(name, fontsize=10, loc="right")
+        ax.spines[["top", "right"]].set_visible(False)
+        if percent:
+            ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    figure.supylabel(ylabel, fontsize=10)
+    return figure
 
 
 def cumulative(returns: xr.DataArray, title: str, *, ax: Axes | None = None, style: str = "-",
@@ -129,40 +197,6 @@ def cumulative(returns: xr.DataArray, title: str, *, ax: Axes | None = None, sty
     return lines(
         wealth, title, "cumulative return", percent=True, ax=ax, style=style, suffix=suffix
     )
-
-
-def beta_band(quantiles: xr.DataArray, title: str) -> Axes:
-    """Draw the median and the outer quantiles of the assets' betas, one band per factor.
-
-    Parameters
-    ----------
-    quantiles
-        (date, factor, quantile) with three quantiles.
-    title
-        Title.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes.
-
-    Examples
-    --------
-    >>> import numpy as np, pandas as pd, xarray as xr
-    >>> from xfactor import plot
-    >>> coords = {"date": pd.date_range("2020-01-01", periods=2), "factor": ["SMB"],
-    ...           "quantile": [0.1, 0.5, 0.9]}
-    >>> q = xr.DataArray(np.ones((2, 1, 3)), coords=coords, dims=list(coords))
-    >>> plot.beta_band(q, "Betas").get_ylabel()
-    'beta'
-    """
-    ax = lines(quantiles.isel(quantile=1, drop=True), title, "beta")
-    dates = quantiles[panel.DATE].values
-    for colour, name in zip(COLOURS, quantiles[panel.FACTOR].values, strict=False):
-        band = quantiles.sel({panel.FACTOR: name})
-        low, high = band.isel(quantile=0), band.isel(quantile=-1)
-        ax.fill_between(dates, low, high, color=colour, alpha=0.12, linewidth=0)
-    return ax
 
 
 def histogram(values: dict[str, xr.DataArray], title: str, xlabel: str) -> Figure:
@@ -229,15 +263,18 @@ def lecture_plots(
         compat="override",
     )  # fmt: skip
     known = one.hedged_return.notnull()
-    streams = streams.assign_coords({panel.FACTOR: ["unhedged", "hedged"]}).where(known)
+    streams = streams.assign_coords({panel.FACTOR: ["unhedged", "hedged"]})
+    streams = streams.isel({panel.DATE: np.flatnonzero(known)})
     estimated = cumulative(two.factor_return, "Approach 2: factor returns")
     if truth is not None:
-        dashed = truth.sel({panel.FACTOR: [f for f in ("size", "value", "momentum")]})
-        dashed = dashed.reindex({panel.FACTOR: two[panel.FACTOR].values})
-        cumulative(dashed, "", ax=estimated, style=":", suffix=" (true)")
+        both = [f for f in two[panel.FACTOR].values if f in truth[panel.FACTOR].values]
+        seen = two.factor_return.sel({panel.FACTOR: both}).notnull()
+        true = truth.sel({panel.FACTOR: both}).where(seen)
+        cumulative(true, "", ax=estimated, style=":", suffix=" (true)")
+    betas = one.asset_beta_quantile
     day = np.datetime_as_string(snapshot[panel.DATE].values, unit="D")
     pictures = {
-        "1_daily_factor_returns": lines(
+        "1_daily_factor_returns": multiples(
             sorts, "Daily returns of the factor portfolios", "daily return", percent=True
         ),
         "2_cumulative_factor_returns": cumulative(sorts, "Factor portfolios held over time"),
@@ -249,8 +286,11 @@ def lecture_plots(
             f"Rolling betas of the portfolio ({one.attrs['window']} dates)",
             "beta",
         ),
-        "5_betas_of_every_asset": beta_band(
-            one.asset_beta_quantile, "Rolling betas of every asset: median, 10 % to 90 %"
+        "5_betas_of_every_asset": multiples(
+            betas.isel(quantile=1),
+            f"Rolling betas of every asset ({one.attrs['window']} dates): median, 10 % to 90 %",
+            "beta",
+            band=(betas.isel(quantile=0), betas.isel(quantile=-1)),
         ),
         "6_winsorized_exposures": histogram(
             {"z-score": snapshot.raw, "winsorized, then z-score": snapshot.winsorized},
