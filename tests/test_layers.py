@@ -16,8 +16,9 @@ LAYERS = {
     "panel": 0, "kernels": 0,
     "_apply": 1, "_scan": 1, "cross_section": 1, "time_series": 1,
     "regression": 2, "portfolios": 2, "risk": 2, "evaluation": 2,
-    "pipeline": 3, "plot": 3, "report": 3, "lecture": 3, "text": 3, "runs": 3,
-    "cli": 4, "__main__": 4, "__init__": 5,
+    "pipeline": 3, "plot": 3, "report": 3, "lecture": 3, "text": 3,
+    "runs": 4,
+    "cli": 5, "__init__": 6,
 }  # fmt: skip
 
 # Beside the layers: what each may import, the upper ones of the layers may import them.
@@ -33,9 +34,6 @@ SIDEWAYS = {
     ("cross_section", "_apply"): "the road from labels to kernels",
     ("time_series", "_apply"): "the road from labels to kernels",
     ("_scan", "_apply"): "shares its checks, blocks and labels",
-    ("runs", "lecture"): "a run computes the lecture's tables",
-    ("runs", "plot"): "and draws them",
-    ("runs", "text"): "and writes them down",
     ("portfolios", "regression"): "a hedge is a rolling regression; a performance has its error",
 }
 

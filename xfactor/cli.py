@@ -252,3 +252,7 @@ def _column(text: str) -> tuple[str, str]:
     if not (ours and equals and theirs):
         raise argparse.ArgumentTypeError(f"{text!r} is no pair; write e.g. asset=Ticker")
     return ours, theirs
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -70,8 +70,7 @@ def exact(y, xs, intercept=True):
     moment = [sum(r[i] * v for r, v in zip(rows, target, strict=True)) for i in range(p)]
     b = [sum(a * m for a, m in zip(line, moment, strict=True)) for line in inverse]
     left = [
-        v - sum(c * z for c, z in zip(b, r, strict=True))
-        for r, v in zip(rows, target, strict=True)
+        v - sum(c * z for c, z in zip(b, r, strict=True)) for r, v in zip(rows, target, strict=True)
     ]
     s2 = sum(e * e for e in left) / max(len(rows) - p, 1)
     bse = [float(s2 * inverse[i][i]) ** 0.5 for i in range(p)]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 import zarr
 from dask.diagnostics import ProgressBar
@@ -213,7 +214,7 @@ def open_panel(
         opened = opened[[_panel.field(opened, name).name for name in fields]]
     if start is not None or end is not None:
         whole = opened.indexes[_panel.DATE]
-        opened = opened.sel(date=slice(start, end))
+        opened = opened.sel(date=slice(_day("start", start), _day("end", end)))
         if opened.sizes[_panel.DATE] == 0:
             raise _panel.error(
                 f"no date of {path} lies between {start} and {end}",
@@ -221,6 +222,15 @@ def open_panel(
                 "Change start or end",
             )
     return opened
+
+
+def _day(name: str, value: Any) -> Any:
+    """Return `value` if pandas can read it as a date; a string keeps its precision (2014-05)."""
+    try:
+        pd.Timestamp(value)
+    except (ValueError, TypeError):
+        raise _panel.error(f"{name}={value!r} was given", "a date", "Use e.g. 2014-01-31") from None
+    return value
 
 
 def is_store(path: Path) -> bool:

@@ -1,0 +1,150 @@
+"""The command line: the main job, and one line for every bad input."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import xfactor as xf
+from xfactor import cli, runs
+from xfactor.panel import PanelError
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """A small demo: its folder and its result."""
+    folder = tmp_path_factory.mktemp("demo")
+    return folder, runs.run_demo(folder, dates=500, assets=120, seed=3)
+
+
+@pytest.fixture
+def prices(tmp_path):
+    """A small long table of prices, in no order."""
+    dates = pd.bdate_range("2020-01-01", periods=4)
+    frame = pd.DataFrame(
+        [(d.date(), s, 10.0 + i) for i, d in enumerate(dates) for s in ("B", "A")],
+        columns=["date", "symbol", "close"],
+    )
+    path = tmp_path / "prices.csv"
+    frame.iloc[::-1].to_csv(path, index=False)
+    return path
+
+
+def test_demo__prints_what_the_lecture_prints_with_the_truth_beside(demo):
+    _, result = demo
+    for words in (
+        "Approach 1", "SMB", "HML", "MOM", "Sensitivities of the portfolio", "Rolling betas",
+        "Approach 2", "Fama-MacBeth", "hedged", "corr. with truth", "true mean",
+    ):  # fmt: skip
+        assert words in result.text
+
+
+def test_demo__finds_the_true_factor_returns(demo):
+    folder, result = demo
+    truth = xf.open_panel(folder / "truth.zarr").factor_returns.load()
+    found = result.two.factor_return
+    for name in ("size", "value", "momentum"):
+        both = [found.sel(factor=name), truth.sel(factor=name)]
+        known = both[0].notnull().values
+        assert np.corrcoef(both[0][known], both[1][known])[0, 1] > 0.75
+
+
+def test_demo__writes_stores_and_pictures_that_open(demo):
+    folder, result = demo
+    assert all(path.exists() for path in result.files)
+    assert sum(path.suffix == ".png" for path in result.files) == 8
+    betas = xf.open_panel(folder / "betas.zarr").beta
+    assert betas.dims == ("date", "asset", "factor")
+    assert bool(betas.isel(date=-1).notnull().any())
+
+
+def test_main__demo_runs_and_says_where(tmp_path, capsys):
+    options = ["--dates", "380", "--assets", "60", "--memory-limit", "2GB"]
+    assert cli.main(["demo", "--out", str(tmp_path), *options]) == 0
+    printed = capsys.readouterr().out
+    assert str(tmp_path / "8_hedged.png") in printed
+    assert re.search(r"Done in [\d.]+ s", printed)
+
+
+def test_main__run_takes_a_range_and_a_portfolio(demo, tmp_path, capsys):
+    folder, _ = demo
+    symbols = [str(s) for s in xf.open_panel(folder / "panel.zarr").symbol.values[:2]]
+    options = ["--start", "2000-02-01", "--portfolio", ",".join(symbols), "--momentum", "60-5"]
+    words = ["run", str(folder / "panel.zarr"), "--out", str(tmp_path), "--window", "40"]
+    assert cli.main([*words, *options, "--names", "20"]) == 0
+    assert "SMB" in capsys.readouterr().out
+
+
+def test_main__ingests_prices(prices, tmp_path, capsys):
+    store = tmp_path / "panel.zarr"
+    assert cli.main(["ingest", "prices", str(prices), str(store)]) == 0
+    assert "8 of 8 kept" in capsys.readouterr().out
+    panel = xf.open_panel(store)
+    assert dict(panel.sizes) == {"date": 4, "asset": 2}
+
+
+BAD = {
+    "missing store": (["run", "nowhere.zarr"], "nothing is at nowhere.zarr"),
+    "no panel": (["run", "{folder}"], "not a Zarr group"),
+    "short history": (["run", "{demo}/panel.zarr", "--end", "2000-06-01"], "at least 354"),
+    "no date": (["run", "{demo}/panel.zarr", "--start", "2050-01-01"], "no date of"),
+    "bad date": (["run", "{demo}/panel.zarr", "--start", "soon"], "'soon'"),
+    "unknown symbol": (["run", "{demo}/panel.zarr", "--portfolio", "XXXXX"], "XXXXX"),
+    "no such field": (["run", "{demo}/truth.zarr"], "no field 'returns'"),
+    "bad fraction": (["run", "{demo}/panel.zarr", "--fraction", "0.9"], "fraction"),
+    "too little memory": (["demo", "--memory-limit", "100MB"], "--memory-limit"),
+    "missing file": (["ingest", "prices", "nowhere.csv", "x.zarr"], "nowhere.csv"),
+    "wrong column": (
+        ["ingest", "prices", "{prices}", "x.zarr", "--columns", "close=Last"],
+        "Last",
+    ),
+    "store is there": (["ingest", "prices", "{prices}", "{demo}/panel.zarr"], "there already"),
+    "fundamentals into nothing": (["ingest", "fundamentals", "{prices}", "x.zarr"], "x.zarr"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_main__bad_input_ends_in_one_line_and_status_2(
+    case, demo, prices, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    words, expected = BAD[case]
+    places = {"demo": demo[0], "folder": tmp_path, "prices": prices}
+    before = (demo[0] / "panel.zarr" / "zarr.json").read_bytes()
+    assert cli.main([w.format(**places) for w in words]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("xfactor: ")
+    assert captured.err.count("\n") == 1
+    assert expected in captured.err
+    assert (demo[0] / "panel.zarr" / "zarr.json").read_bytes() == before
+    assert not (tmp_path / "x.zarr").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["demo", "--dates", "none"], ["demo", "--memory-limit", "lots"],
+     ["run", "x", "--momentum", "long"], ["ingest", "prices", "a", "b", "--columns", "close"], []],
+)  # fmt: skip
+def test_main__unreadable_options_exit_with_2(words):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(words)
+    assert stop.value.code == 2
+
+
+def test_plan__uses_less_as_the_limit_shrinks_and_refuses_below():
+    sizes = [cli.plan(2000, limit, 256) for limit in (None, 10**10, 2 * 10**9, 10**9)]
+    used = [dates * threads for dates, threads in sizes]
+    assert used == sorted(used, reverse=True)
+    with pytest.raises(PanelError, match="memory-limit"):
+        cli.plan(20000, 10**9, 256, fixed=True)
+
+
+def test_program__is_installed_and_tells_its_version():
+    run = subprocess.run(
+        [sys.executable, "-m", "xfactor.cli", "--version"], capture_output=True, text=True
+    )
+    assert run.returncode == 0
+    assert xf.__version__ in run.stdout
