@@ -6,6 +6,8 @@ across assets, date by date. Both are Datasets of dask arrays on a dask-backed p
 until they are computed, and computed together they read the panel once.
 """
 
+from functools import partial
+
 import numpy as np
 import xarray as xr
 
@@ -16,6 +18,8 @@ from xfactor.regression import cross_sectional_ols, newey_west, rolling_ols, tim
 CHARACTERISTICS = ("size", "value", "momentum")
 FACTORS = ("market", "SMB", "HML", "MOM")
 QUANTILES = (0.1, 0.5, 0.9)
+# A leg of fewer names than this is one company's news, not a factor: such dates are missing.
+MIN_NAMES = 10
 
 
 def characteristics(fields: xr.Dataset, *, lookback: int = 252, skip: int = 21) -> xr.Dataset:
@@ -70,7 +74,11 @@ def characteristics(fields: xr.Dataset, *, lookback: int = 252, skip: int = 21) 
 
 
 def factor_portfolios(
-    characteristics: xr.Dataset, *, fraction: float | None = 0.2, n: int | None = None
+    characteristics: xr.Dataset,
+    *,
+    fraction: float | None = 0.2,
+    n: int | None = None,
+    min_names: int = MIN_NAMES,
 ) -> xr.Dataset:
     """Weights of SMB (small minus big), HML (high minus low value) and MOM (winners minus losers).
 
@@ -80,6 +88,8 @@ def factor_portfolios(
         ``size``, ``value`` and ``momentum`` (date, asset).
     fraction, n
         Share or number of names in each leg, as in `long_short`; the lecture takes 1000.
+    min_names
+        A date on which a leg would have fewer names is missing.
 
     Returns
     -------
@@ -96,11 +106,12 @@ def factor_portfolios(
     """
     if n is not None:
         fraction = None
+    sort = partial(long_short, fraction=fraction, n=n, min_names=min_names)
     return xr.Dataset(
         {
-            "SMB": -long_short(characteristics["size"], fraction=fraction, n=n),
-            "HML": long_short(characteristics["value"], fraction=fraction, n=n),
-            "MOM": long_short(characteristics["momentum"], fraction=fraction, n=n),
+            "SMB": -sort(characteristics["size"]),
+            "HML": sort(characteristics["value"]),
+            "MOM": sort(characteristics["momentum"]),
         }
     )
 
@@ -262,7 +273,7 @@ def factor_returns(fields: xr.Dataset, weights: xr.Dataset) -> xr.Dataset:
     --------
     >>> import xfactor as xf
     >>> from xfactor import lecture
-    >>> panel, truth = xf.simulate_panel(dates=300, assets=20, seed=1)
+    >>> panel, truth = xf.simulate_panel(dates=300, assets=60, seed=1)
     >>> weights = lecture.factor_portfolios(lecture.characteristics(panel))
     >>> list(lecture.factor_returns(panel, weights))
     ['market', 'SMB', 'HML', 'MOM']

@@ -90,8 +90,8 @@ def regressions(x: xr.DataArray, window: int) -> list[Row]:
     """Least squares in both directions, with three factors."""
     v = x.values
     rng = np.random.default_rng(1)
-    factors = x.isel(asset=slice(3)).fillna(0.0).rename(asset="factor")
-    factors = factors.assign_coords(factor=["a", "b", "c"]).drop_vars("asset", errors="ignore")
+    noise = rng.standard_normal((len(v), 3))
+    factors = xr.DataArray(noise, dims=("date", "factor"), coords={"date": x.date})
     exposures = xr.Dataset({k: x.copy(data=rng.standard_normal(v.shape)) for k in "abc"})
     cubes = [exposures[k].values for k in "abc"]
     some = min(5, v.shape[1])
@@ -109,7 +109,7 @@ def regressions(x: xr.DataArray, window: int) -> list[Row]:
     def statsmodels_rolling() -> object:
         design = np.column_stack([np.ones(len(v)), factors.values])
         return [
-            RollingOLS(v[:, a], design, window, min_nobs=max(window // 2, 4), missing="drop")
+            RollingOLS(v[:, a], design, window, min_nobs=max(window // 2, 5), missing="drop")
             .fit()
             .params
             for a in range(some)

@@ -9,7 +9,7 @@ NAMES = [row.name for row in speed.rows(speed.panel(4, 3), window=2)]
 
 def test_report__has_a_line_for_each_row():
     x = speed.panel(30, 20)
-    results = speed.measure(speed.rows(x, window=5), repeats=1)
+    results = speed.measure(speed.rows(x, window=10), repeats=1)
     text = speed.report(results, x.size)
     assert [line.split("  ")[0] for line in text.splitlines()[1:]] == NAMES
 
@@ -19,7 +19,7 @@ def table(request):
     enabled = not request.config.getoption("--benchmark-disable") or request.config.getoption(
         "--benchmark-enable"
     )
-    size, window = ((2520, 5000), 100) if enabled else ((30, 20), 5)
+    size, window = ((2520, 5000), 100) if enabled else ((30, 20), 10)
     return {row.name: row for row in speed.rows(speed.panel(*size), window)}
 
 

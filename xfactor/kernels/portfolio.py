@@ -11,12 +11,14 @@ def long_short_rows(
     *sizes: np.ndarray,
     n: int | None,
     fraction: float | None,
+    least: int = 1,
     order: np.ndarray | None = None,
 ) -> np.ndarray:
     """Long the largest, short the smallest: legs of 1 and -1; 0 between, NaN where missing.
 
     A leg never takes more than half of the valid cells, so the legs are disjoint. With `sizes`,
-    the names of a leg are weighted by them, and a cell without a positive size is missing.
+    the names of a leg are weighted by them, and a cell without a positive size is missing. A row
+    whose legs would have fewer than `least` names is NaN.
     """
     out = np.empty(x.shape, dtype=x.dtype)
     for rows in row_blocks(*x.shape):
@@ -27,7 +29,7 @@ def long_short_rows(
         share = np.maximum((fraction * valid).astype(np.int64), 1) if fraction else n
         count = np.minimum(np.asarray(share), valid // 2)
         weights = _leg(ranks > valid - count, size) - _leg(ranks <= count, size)
-        out[rows] = np.where(np.isfinite(ranks) & (count > 0), weights, np.nan)
+        out[rows] = np.where(np.isfinite(ranks) & (count >= least), weights, np.nan)
     return out
 
 

@@ -14,6 +14,7 @@ def long_short(
     n: int | None = None,
     fraction: float | None = None,
     sizes: xr.DataArray | None = None,
+    min_names: int = 1,
     dim: str = panel.ASSET,
     where: xr.DataArray | None = None,
 ) -> xr.DataArray:
@@ -30,6 +31,8 @@ def long_short(
     sizes
         Weight the names of a leg by these (date, asset), e.g. market cap; a name without a
         positive size is left out. Equal weights if not given.
+    min_names
+        A date on which a leg would have fewer names than this is missing.
     dim
         Dimension to sort along.
     where
@@ -40,7 +43,7 @@ def long_short(
     DataArray
         Weights in the shape of `x`: the long leg sums to 1, the short leg to -1, names between
         get 0, missing scores stay missing. A leg takes at most half of the valid names, so no
-        name is in both. A date with fewer than two valid names is missing. The weights at t use
+        name is in both; a date with fewer than two valid names is missing. The weights at t use
         what is known at t: `portfolio_returns` lags them.
 
     Examples
@@ -61,7 +64,13 @@ def long_short(
     panel.check_dim(x, dim, "long_short")
     values = panel.masked(x, where)
     order = panel.label_order(values.indexes[dim]) if dim in values.indexes else None
-    kernel = partial(_portfolio.long_short_rows, n=n, fraction=fraction, order=order)
+    kernel = partial(
+        _portfolio.long_short_rows,
+        n=n,
+        fraction=fraction,
+        least=panel.positive("min_names", min_names),
+        order=order,
+    )
     args = [_apply.Arg(values, (dim,))]
     if sizes is not None:
         args.append(_apply.Arg(panel.as_float(sizes), (dim,)))
