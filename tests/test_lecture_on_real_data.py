@@ -3,8 +3,8 @@
 A universe of 494 large companies cannot match factors made of all US stocks exactly: the official
 small leg lies below the median size of the NYSE, where this universe has hardly a name, and the
 official sorts are value-weighted 2 x 3 crossings renewed each June. What is asserted is what the
-lecture's own construction reaches (equal weights, the 70 extreme names, sorted anew each day) on the days from April 2013 on, when
-reports of 140 companies are known.
+lecture's own construction reaches (equal weights, the 70 extreme names, sorted anew each day) on
+the days from April 2013 on, when reports of 140 companies are known.
 """
 
 import os

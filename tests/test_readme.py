@@ -1,0 +1,47 @@
+"""What the README says works: its Python lines on a store, its commands on the command line."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import xfactor as xf
+from xfactor import cli
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_readme__its_python_runs_on_a_store(tmp_path, monkeypatch):
+    panel, _ = xf.simulate_panel(dates=300, assets=80, seed=1)
+    xf.write_panel(panel, tmp_path / "panel.zarr")
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks("python")
+    names = {}
+    exec(code, names)
+    assert list(names["premia"].factor.values) == ["intercept", "market_cap", "book_to_price"]
+    assert bool(names["factors"].HML.notnull().any())
+
+
+def test_readme__its_commands_parse():
+    lines = [line for block in blocks("") for line in block.splitlines()]
+    commands = [line.split("&&")[-1].split() for line in lines if "xfactor " in line]
+    assert len(commands) >= 4
+    for words in commands:
+        assert words[0] == "xfactor"
+        cli._parser().parse_args(words[1:])
+
+
+def test_readme__names_only_what_there_is():
+    rows = re.findall(r"^\| [a-z ]+ \| (.*) \|$", README, flags=re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    functions = {name for name in xf.__all__ if name != "PanelError"}
+    assert named == functions
+
+
+@pytest.mark.parametrize("file", ["ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"])
+def test_readme__its_links_lead_somewhere(file):
+    assert (Path(__file__).parents[1] / file).exists()
