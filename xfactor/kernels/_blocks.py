@@ -34,3 +34,8 @@ def finite(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     values = np.where(valid, block, block.dtype.type(np.nan))
     values += 0  # -0.0 becomes 0.0: which of two equal zeros a SIMD minimum keeps is chance
     return values, np.count_nonzero(valid, axis=1)
+
+
+def compilable(a: np.ndarray, dtype: np.dtype | type | None = None) -> np.ndarray:
+    """`a` in C order and writable (a copy if need be): Numba compiles once and not four times."""
+    return np.require(a, dtype or a.dtype, ["C", "W"])

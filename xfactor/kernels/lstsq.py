@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from xfactor.kernels import lanes
-from xfactor.kernels._blocks import row_blocks
+from xfactor.kernels._blocks import compilable, row_blocks
 from xfactor.kernels.lanes import LANES
 
 Statistics = tuple[np.ndarray, ...]
@@ -74,12 +74,12 @@ def _row_block(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows of y, of the regressors side by side (row, K, n), and of the weights (else 1 x 1)."""
     parts = [x[rows, None, :] if x.ndim == 2 else x[rows] for x in xs]
-    x = np.ascontiguousarray(np.concatenate(parts, axis=1), dtype=np.float64)
+    x = compilable(np.concatenate(parts, axis=1), np.float64)
     w = np.ones((1, 1)) if weights is None else weights[rows]
     return (
-        np.ascontiguousarray(y[rows], dtype=np.float64),
+        compilable(y[rows], np.float64),
         x,
-        np.ascontiguousarray(w, dtype=np.float64),
+        compilable(w, np.float64),
     )
 
 
@@ -212,7 +212,7 @@ def rolling_lstsq(
     `kernels.rolling`: nothing is subtracted and the chunks do not matter.
     """
     x = _regressors(y, xs)
-    y = np.ascontiguousarray(y)
+    y = compilable(y)
     n_var = x.shape[1] + 1
     n = y.shape[1]
     out = np.empty((stop - start, 2 * n_var + 3, n))
@@ -265,8 +265,8 @@ def _windows_again(
     for t, column in np.argwhere(out[:, -1] == 1.0):
         window_rows = slice(max(0, start + t - window + 1), start + t + 1)
         own = column if x.shape[2] == y.shape[1] else 0
-        one_y = np.ascontiguousarray(y[window_rows, column], dtype=np.float64)[None]
-        one_x = np.ascontiguousarray(x[window_rows, :, own].T)[None]
+        one_y = compilable(y[window_rows, column], np.float64)[None]
+        one_x = compilable(x[window_rows, :, own].T)[None]
         result = out[t, :, column].copy()
         _solve_by_qr(one_y, one_x, np.ones((1, 1)), intercept, result)
         out[t, :, column] = result
@@ -279,7 +279,7 @@ def _regressors(y: np.ndarray, xs: tuple[np.ndarray, ...]) -> np.ndarray:
     n = y.shape[1] if any(x.ndim == 3 for x in xs) else 1
     cubes = [x if x.ndim == 3 else x[:, :, None] for x in xs]
     wide = [np.broadcast_to(x, (*x.shape[:2], n)) for x in cubes]
-    return np.ascontiguousarray(np.concatenate(wide, axis=1), dtype=np.float64)
+    return compilable(np.concatenate(wide, axis=1), np.float64)
 
 
 # --- over the whole history -------------------------------------------------------------------
@@ -289,7 +289,7 @@ def history_sums(
     y: np.ndarray, *xs: np.ndarray, offset: int, start: int, stop: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Count and means (V + 1, n), centred products (V (V + 1) / 2, n) of rows start:stop."""
-    y = np.ascontiguousarray(y[start:stop])
+    y = compilable(y[start:stop])
     x = _regressors(y, tuple(x[start:stop] for x in xs))
     n_rows, n = y.shape
     n_var = x.shape[1] + 1

@@ -14,6 +14,8 @@ factor of at most the count: the cancellation is bounded, whatever the level of 
 import numpy as np
 from numba import njit
 
+from xfactor.kernels._blocks import compilable
+
 MEAN, STD = range(2)
 # Columns worked on together: the running sums of a block of assets stay in the L1 cache, and the
 # suffix sums of a window of 250 in L2.
@@ -32,7 +34,7 @@ def rolling_rows(
     stop: int,
 ) -> np.ndarray:
     """Mean or standard deviation of each column over the window that ends at each row."""
-    x = np.ascontiguousarray(x)
+    x = compilable(x)
     out = np.empty((stop - start, x.shape[1]), dtype=x.dtype)
     _rolling(x, out, statistic, window, min_obs, ddof, offset, start)
     return out
