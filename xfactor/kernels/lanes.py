@@ -12,7 +12,8 @@ the cancellation is bounded, whatever the level of the data.
 """
 
 import numpy as np
-from numba import njit
+
+from xfactor.kernels._compile import kernel
 
 # Lanes in step. 64 columns of 20 running sums are 10 kB and stay in the L1 cache; the suffix sums
 # of a window of 100 are 1 MB and stay in L2.
@@ -27,13 +28,13 @@ RANK_TOLERANCE = 1e-11
 CONSTANT = 1e-29
 
 
-@njit(nogil=True)
+@kernel
 def pair(u, v):  # type: ignore[no-untyped-def]
     """Place of the product of variables u <= v."""
     return v * (v + 1) // 2 + u
 
 
-@njit(nogil=True)
+@kernel
 def load_row(y, x, t, left, width, row):  # type: ignore[no-untyped-def]
     """Put row t of x (date, K, n or 1) and of y (date, n) into row (V, LANES); NaN beyond."""
     k_all = x.shape[1]
@@ -52,7 +53,7 @@ def load_row(y, x, t, left, width, row):  # type: ignore[no-untyped-def]
         row[k_all, j] = np.nan
 
 
-@njit(nogil=True)
+@kernel
 def add_row(sums, row, work):  # type: ignore[no-untyped-def]
     """Add one observation to each lane whose variables are all finite; `row` is used up."""
     n_var = row.shape[0]
@@ -85,7 +86,7 @@ def add_row(sums, row, work):  # type: ignore[no-untyped-def]
             at += 1
 
 
-@njit(nogil=True)
+@kernel
 def merge(a, b, mean, square, work):  # type: ignore[no-untyped-def]
     """Means and count (V + 1) and centred products of two sets of sums; either may be empty."""
     n_var = mean.shape[0] - 1
@@ -126,7 +127,7 @@ def merge(a, b, mean, square, work):  # type: ignore[no-untyped-def]
             at += 1
 
 
-@njit(nogil=True)
+@kernel
 def solve(mean, square, intercept, min_obs, work, out):  # type: ignore[no-untyped-def]
     """Regression of each lane from its count, means and centred products, which are used up.
 
@@ -164,7 +165,7 @@ def solve(mean, square, intercept, min_obs, work, out):  # type: ignore[no-untyp
         out[flag - 2, j] = 1.0 - left / work[0, j] if work[0, j] > 0.0 else np.nan
 
 
-@njit(nogil=True)
+@kernel
 def _pivot(square, at, mean, v, work, out, flag):  # type: ignore[no-untyped-def]
     """Take the root of a diagonal of the triangle, its inverse to work[1 + v]; set the flags."""
     n_var = mean.shape[0] - 1
@@ -180,7 +181,7 @@ def _pivot(square, at, mean, v, work, out, flag):  # type: ignore[no-untyped-def
         work[1 + v, j] = 1.0 / root
 
 
-@njit(nogil=True)
+@kernel
 def back_substitute(mean, root, intercept, work, out):  # type: ignore[no-untyped-def]
     """Coefficients and standard errors from the triangle; missing where the flag is set.
 
@@ -245,7 +246,7 @@ def back_substitute(mean, root, intercept, work, out):  # type: ignore[no-untype
             out[i, j] = out[i, j] if out[flag, j] == 0.0 else np.nan
 
 
-@njit(nogil=True)
+@kernel
 def block_sums(y, x, rows, left, window, start, prefix, suffix, mean, square):  # type: ignore[no-untyped-def]
     """Run down one block of dates, `rows` = (first, end, its first row's place in the block).
 
@@ -280,7 +281,7 @@ def block_sums(y, x, rows, left, window, start, prefix, suffix, mean, square):  
             add_row(suffix[k], values, work)
 
 
-@njit(nogil=True)
+@kernel
 def solve_all(mean, square, intercept, min_obs, out):  # type: ignore[no-untyped-def]
     """Solve many sets of lanes: mean (row, V + 1, LANES), square (row, P, LANES)."""
     work = np.zeros((2 * mean.shape[1] + 6, LANES))

@@ -8,10 +8,10 @@ products, has `lanes.solve_all` solve them, and solves what was ill-conditioned 
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from xfactor.kernels import lanes
 from xfactor.kernels._blocks import compilable, row_blocks
+from xfactor.kernels._compile import kernel, summing
 from xfactor.kernels.lanes import LANES
 
 Statistics = tuple[np.ndarray, ...]
@@ -83,10 +83,10 @@ def _row_block(
     )
 
 
-@njit(nogil=True)
+@kernel
 def _row_sums(y, x, w, intercept, mean, square):  # type: ignore[no-untyped-def]
     n_var = x.shape[1] + 1
-    z = np.empty((n_var, y.shape[1]))
+    z = np.empty((n_var, y.shape[1] + 1))
     weight = np.empty(y.shape[1] + 1)
     for r in range(len(y)):
         m = _observations(y, x, w, r, intercept, z, weight, mean[:, r])
@@ -98,41 +98,69 @@ def _row_sums(y, x, w, intercept, mean, square):  # type: ignore[no-untyped-def]
                 square[v * (v + 1) // 2 + u, r] = s
 
 
-@njit(nogil=True)
+@kernel
 def _observations(y, x, w, r, intercept, z, weight, mean):  # type: ignore[no-untyped-def]
     """Bring the complete observations of row r to the front of z, centred and root-weighted."""
     k_all = x.shape[1]
+    n = y.shape[1]
     weighted = w.size > 1
-    m = 0
-    total = 0.0
-    for j in range(y.shape[1]):
-        ok = np.isfinite(y[r, j])
-        for k in range(k_all):
-            ok &= np.isfinite(x[r, k, j])
-        weight[m] = w[r, j] if weighted else 1.0
-        if ok and weight[m] > 0.0 and np.isfinite(weight[m]):
-            for k in range(k_all):
-                z[k, m] = x[r, k, j]
-            z[k_all, m] = y[r, j]
-            total += weight[m]
-            m += 1
+    for j in range(n):
+        weight[j] = w[r, j] if weighted else 1.0
+    for j in range(n):  # weight 0: not an observation
+        weight[j] = weight[j] if y[r, j] - y[r, j] == 0.0 and weight[j] > 0.0 else 0.0
+    for k in range(k_all):
+        for j in range(n):
+            weight[j] = weight[j] if x[r, k, j] - x[r, k, j] == 0.0 else 0.0
+    m = _pack(y[r], weight, z[k_all])
+    for k in range(k_all):
+        _pack(x[r, k], weight, z[k])
+    _pack(weight, weight, weight)
+    total = _total(weight, m)
     for v in range(k_all + 1):
         pivot = z[v, 0] if m > 0 else 0.0  # about a value: a constant leaves exact zeros
-        s = 0.0
-        for i in range(m):
-            s += weight[i] * (z[v, i] - pivot)
-        shift = s / total if m > 0 else 0.0
+        shift = _weighted_total(weight, z[v], pivot, m) / total if m > 0 else 0.0
         mean[v] = pivot + shift
-        for i in range(m):
-            if intercept:
+        if intercept:
+            for i in range(m):
                 z[v, i] = (z[v, i] - pivot) - shift
-            if weighted:
-                z[v, i] *= np.sqrt(weight[i] * (m / total))
+    if weighted:
+        for i in range(m):
+            weight[i] = np.sqrt(weight[i] * (m / total))
+        for v in range(k_all + 1):
+            for i in range(m):
+                z[v, i] *= weight[i]
     mean[k_all + 1] = m
     return m
 
 
-@njit(nogil=True)
+@kernel
+def _pack(values, weight, out):  # type: ignore[no-untyped-def]
+    """Move the values with a weight to the front of `out`; without a branch, return how many."""
+    m = 0
+    for j in range(len(values)):
+        use = 0.0 < weight[j] < np.inf
+        out[m] = values[j]
+        m += use
+    return m
+
+
+@summing
+def _total(weight, m):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(m):
+        total += weight[i]
+    return total
+
+
+@summing
+def _weighted_total(weight, values, pivot, m):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(m):
+        total += weight[i] * (values[i] - pivot)
+    return total
+
+
+@kernel
 def _solve_by_qr(y, x, w, intercept, out):  # type: ignore[no-untyped-def]
     """Solve one ill-conditioned regression (row 0) again from its observations.
 
@@ -141,7 +169,7 @@ def _solve_by_qr(y, x, w, intercept, out):  # type: ignore[no-untyped-def]
     """
     k_all = x.shape[1]
     n_var = k_all + 1
-    z = np.empty((n_var, y.shape[1]))
+    z = np.empty((n_var, y.shape[1] + 1))
     weight = np.empty(y.shape[1] + 1)
     mean = np.zeros((n_var + 1, LANES))  # one regression uses one of the lanes
     root = np.zeros((n_var * (n_var + 1) // 2, LANES))
@@ -175,19 +203,12 @@ def _solve_by_qr(y, x, w, intercept, out):  # type: ignore[no-untyped-def]
     out[2 * k_all + 4] = solved[2 * k_all + 4, 0]
 
 
-@njit(nogil=True)
+@summing
 def _dot(z, u, v, m):  # type: ignore[no-untyped-def]
-    """Sum of products of rows u and v, in four parts: a fixed order, faster than one sum."""
-    a = b = c = d = 0.0
-    whole = m - m % 4
-    for i in range(0, whole, 4):
-        a += z[u, i] * z[v, i]
-        b += z[u, i + 1] * z[v, i + 1]
-        c += z[u, i + 2] * z[v, i + 2]
-        d += z[u, i + 3] * z[v, i + 3]
-    for i in range(whole, m):
-        a += z[u, i] * z[v, i]
-    return (a + b) + (c + d)
+    total = 0.0
+    for i in range(m):
+        total += z[u, i] * z[v, i]
+    return total
 
 
 # --- down a window ----------------------------------------------------------------------------

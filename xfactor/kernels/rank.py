@@ -10,9 +10,9 @@ shares ranks among equal values.
 from functools import partial
 
 import numpy as np
-from numba import njit
 
 from xfactor.kernels._blocks import by_rows
+from xfactor.kernels._compile import kernel
 
 ORDINAL, AVERAGE, MIN, MAX, DENSE = range(5)
 METHODS = {"ordinal": ORDINAL, "average": AVERAGE, "min": MIN, "max": MAX, "dense": DENSE}
@@ -57,7 +57,7 @@ def _rank_block(rows: np.ndarray, method: int, ascending: bool, order: np.ndarra
     return _ranks(keys, signed, order, low_bits, method)
 
 
-@njit(nogil=True)
+@kernel
 def _keys(bits, valid, place, low_bits):  # type: ignore[no-untyped-def]
     """Order-preserving integers, the column's label place in the low bits; missing ones last."""
     keys = np.empty(bits.shape, dtype=np.int64)
@@ -70,7 +70,7 @@ def _keys(bits, valid, place, low_bits):  # type: ignore[no-untyped-def]
     return keys
 
 
-@njit(nogil=True)
+@kernel
 def _ranks(keys, values, order, low_bits, method):  # type: ignore[no-untyped-def]
     n_rows, n = keys.shape
     out = np.full(values.shape, np.nan, dtype=values.dtype)
@@ -107,7 +107,7 @@ def _ranks(keys, values, order, low_bits, method):  # type: ignore[no-untyped-de
     return out
 
 
-@njit(nogil=True)
+@kernel
 def _sort_run(values, run, spare, start, stop):  # type: ignore[no-untyped-def]
     """Stable merge sort of run[start:stop] by value; nothing to do where it is in order."""
     sorted_up_to = start + 1

@@ -1,5 +1,6 @@
 """What the estimators share: regressors as a list, and residuals."""
 
+import uuid
 from collections.abc import Sequence
 
 import numpy as np
@@ -59,7 +60,8 @@ def residual(
     y: xr.DataArray, x: Sequence[xr.DataArray], beta: xr.DataArray, alpha: xr.DataArray | None
 ) -> xr.DataArray:
     """Return y less the fitted value; always lazy, so that it costs nothing unless asked for."""
-    fitted: xr.DataArray | float = 0.0 if alpha is None else alpha
+    y, beta, x = _lazy(y), _lazy(beta), [_lazy(v) for v in x]
+    fitted: xr.DataArray | float = 0.0 if alpha is None else _lazy(alpha)
     parts = [
         part
         for v in x
@@ -69,12 +71,16 @@ def residual(
             else [v]
         )
     ]
-    lazy = y if y.chunks else y.chunk()
     for k, part in enumerate(parts):
         fitted = fitted + part * beta.isel({panel.FACTOR: k}, drop=True)
-    e = (lazy - fitted).transpose(*y.dims)
+    e = (y - fitted).transpose(*y.dims)
     e = e.where(np.isfinite(e)).astype(y.dtype)
     return e.rename("residual").assign_attrs(long_name="residual", **_units(y))
+
+
+def _lazy(a: xr.DataArray) -> xr.DataArray:
+    """`a` as one dask chunk; named by chance, because hashing a panel takes longer than solving."""
+    return a if a.chunks else a.chunk(token=uuid.uuid4().hex)
 
 
 def _units(y: xr.DataArray) -> dict[str, str]:
