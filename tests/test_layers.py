@@ -14,7 +14,7 @@ ROOT = Path(xfactor.__file__).parent
 # The part of the package a module belongs to is its first name below `xfactor`.
 LAYERS = {
     "panel": 0, "kernels": 0,
-    "_apply": 1, "_scan": 1, "cross_section": 1, "time_series": 1,
+    "_inputs": 0.3, "_graph": 0.6, "_apply": 1, "_scan": 1, "cross_section": 1, "time_series": 1,
     "regression": 2, "portfolios": 2, "risk": 2, "evaluation": 2,
     "pipeline": 3, "plot": 3, "report": 3, "lecture": 3, "text": 3,
     "runs": 4,
@@ -25,7 +25,7 @@ LAYERS = {
 SIDE = {
     "store": {"panel", "kernels", "store"},
     "ingest": {"panel", "kernels", "store", "ingest"},
-    "simulate": {"panel", "kernels", "_apply", "_scan", "cross_section", "time_series"},
+    "simulate": {"panel", "kernels", "_inputs", "_apply", "_scan", "cross_section", "time_series"},
 }
 MAY_IMPORT_SIDE = 3
 
@@ -33,11 +33,10 @@ MAY_IMPORT_SIDE = 3
 SIDEWAYS = {
     ("cross_section", "_apply"): "the road from labels to kernels",
     ("time_series", "_apply"): "the road from labels to kernels",
-    ("_scan", "_apply"): "shares its checks, blocks and labels",
     ("portfolios", "regression"): "a hedge is a rolling regression; a performance has its error",
 }
 
-DASK = ("_apply", "_scan", "store", "ingest", "cli")
+DASK = ("_graph", "_apply", "_scan", "store", "ingest", "cli")
 KERNELS_KNOW = {"numpy", "numba", "scipy", "xfactor", "__future__"}
 
 MODULES = sorted(p.relative_to(ROOT) for p in ROOT.rglob("*.py"))

@@ -15,17 +15,19 @@ import xarray as xr
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
-from xfactor import _apply, panel
+from xfactor import _graph, panel
+from xfactor._graph import Kernel
+from xfactor._inputs import Arg, Laid, Out, label, lay_out
 
 # What a task gives back beside its arrays. It counts as one more output, so that a block is a
 # tuple even where the kernel has a single output.
-_STATE = _apply.Out((), np.dtype(object))
+_STATE = Out((), np.dtype(object))
 
 
 def scan(
-    kernel: _apply.Kernel,
-    args: Sequence[_apply.Arg],
-    outs: Sequence[_apply.Out],
+    kernel: Kernel,
+    args: Sequence[Arg],
+    outs: Sequence[Out],
     *,
     dim: str = panel.DATE,
     what: str,
@@ -58,29 +60,22 @@ def scan(
     tuple of DataArray
         One per output, dims ``(dim, *loop, *core)``; dask-backed if any input is.
     """
-    args = _apply._checked(args, what)
     for a in args:
         panel.check_dim(a.data, dim, what)
-    loop = [d for d in _apply._loop_dims(args) if d != dim]
-    ordered = [a.data.transpose(dim, *a.core, *[d for d in loop if d in a.data.dims]) for a in args]
-    dims = [tuple(map(str, a.dims)) for a in ordered]
-    arrays = _apply._common_backing([a.data for a in ordered], dims, what)
-    block = partial(_scan_block, kernel, dims, loop)
-    if isinstance(arrays[0], np.ndarray):
-        results = list(block(0, None, *arrays)[:-1])
+    laid = _graph.with_one_backing(lay_out(args, outs, dim, what))
+    block = partial(_scan_block, kernel, laid.dims, laid.loop[1:])
+    if laid.lazy:
+        tasks, name = _chain(laid, block)
+        graph = HighLevelGraph.from_collections(name, tasks, dependencies=laid.arrays)
+        chunks = _graph.chunks_of(laid, laid.loop)
+        results = _graph.unpack(graph, name, chunks, [*outs, _STATE], laid.sizes)[:-1]
     else:
-        _apply._whole_cores(args, what)
-        packed, name = _chain(block, arrays, dims, [dim, *loop], what)
-        graph = HighLevelGraph.from_collections(name, packed, dependencies=arrays)
-        chunks = _apply._chunks(arrays, dims, [dim, *loop])
-        sizes = _apply._sizes(args, outs)
-        results = _apply._unpack(graph, name, chunks, [*outs, _STATE], sizes)[:-1]
-    labelled = (_apply._label(r, [dim, *loop], o, args) for r, o in zip(results, outs, strict=True))
-    return tuple(x.rename(None) for x in labelled)  # xarray takes the name of a dask array over
+        results = list(block(0, None, *laid.arrays)[:-1])
+    return tuple(label(r, laid.loop, o, args) for r, o in zip(results, outs, strict=True))
 
 
 def _scan_block(
-    kernel: _apply.Kernel,
+    kernel: Kernel,
     dims: list[tuple[str, ...]],
     loop: list[str],
     offset: int,
@@ -92,31 +87,25 @@ def _scan_block(
     `before` is the whole block of earlier dates, not its state alone: one task less per block,
     and schedulers run a task where the largest of its inputs lies, so nothing moves.
     """
-    columns, shape = _apply._to_columns(arrays, dims, loop)
+    columns, shape = _graph.to_columns(arrays, dims, loop)
     results, state = kernel(None if before is None else before[-1], *columns, offset=offset)
     shaped = [np.moveaxis(r, -1, 1).reshape((len(r), *shape, *r.shape[1:-1])) for r in results]
     return (*shaped, state)
 
 
-def _chain(
-    block: _apply.Kernel,
-    arrays: list[Any],
-    dims: list[tuple[str, ...]],
-    loop: list[str],
-    what: str,
-) -> tuple[dict[Any, Any], str]:
+def _chain(laid: Laid, block: Kernel) -> tuple[dict[Any, Any], str]:
     """One task per block; along the first loop dim each gets the result of the one before."""
-    chunks = _apply._chunks(arrays, dims, loop)
-    edges = np.concatenate([[0], np.cumsum(chunks[0])]).astype(int).tolist()
-    name = f"xfactor-{what}-" + tokenize(block, *arrays)
-    graph: dict[Any, Any] = {}
+    chunks = _graph.chunks_of(laid, laid.loop)
+    edges = _graph.edges_of(chunks[0])
+    name = f"xfactor-{laid.what}-" + tokenize(block, *laid.arrays)
+    tasks: dict[Any, Any] = {}
     for index in itertools.product(*[range(len(c)) for c in chunks]):
         i, *rest = index
-        where = dict(zip(loop, index, strict=True))
+        place = dict(zip(laid.loop, index, strict=True))
         pieces = [
-            (a.name, *[where.get(d, 0) for d in names])
-            for a, names in zip(arrays, dims, strict=True)
+            (a.name, *[place.get(d, 0) for d in names])
+            for a, names in zip(laid.arrays, laid.dims, strict=True)
         ]
         before = (name, i - 1, *rest) if i else None
-        graph[(name, *index)] = (block, edges[i], before, *pieces)
-    return graph, name
+        tasks[(name, *index)] = (block, edges[i], before, *pieces)
+    return tasks, name

@@ -1,8 +1,8 @@
-"""Least squares across a row, down a window, and over the whole history.
+"""Least squares across rows, and what all regressions share.
 
-All three give the same statistics per regression, in this order: K betas, K standard errors,
-alpha, its standard error, R2, and the number of observations. Each collects means and centred
-products, has `lanes.solve_all` solve them, and solves what was ill-conditioned again from the data.
+All give the same statistics, in this order: K betas, K standard errors, alpha, its standard error,
+R2, and the number of observations. Each collects means and centred products, has
+`lanes.solve_all` solve them, and solves what was ill-conditioned again from the data.
 """
 
 from typing import Any
@@ -24,7 +24,8 @@ def split(out: np.ndarray, n_regressors: int, dtype: Any) -> Statistics:
     return (*[f.astype(dtype, copy=False) for f in floats], out[:, 2 * k + 3].astype(np.int32))
 
 
-def _n_products(n_variables: int) -> int:
+def n_products(n_variables: int) -> int:
+    """Products of pairs of variables."""
     return n_variables * (n_variables + 1) // 2
 
 
@@ -59,13 +60,13 @@ def row_lstsq(
     regressors, weights = (xs[:-1], xs[-1]) if weighted else (xs, None)
     k = sum(1 if x.ndim == 2 else x.shape[1] for x in regressors)
     mean = np.empty((k + 2, len(y)))
-    square = np.empty((_n_products(k + 1), len(y)))
+    square = np.empty((n_products(k + 1), len(y)))
     for rows in row_blocks(len(y), y.shape[1] * (k + 1)):
         block = _row_block(y, regressors, weights, rows)
         _row_sums(*block, intercept, mean[:, rows], square[:, rows])
     out = solve_columns(mean, square, intercept, min_obs).T
     for r in np.flatnonzero(out[:, -1] == 1.0):  # rare: one at a time
-        _solve_by_qr(*_row_block(y, regressors, weights, slice(r, r + 1)), intercept, out[r])
+        solve_by_qr(*_row_block(y, regressors, weights, slice(r, r + 1)), intercept, out[r])
     return split(out, k, y.dtype)
 
 
@@ -161,7 +162,7 @@ def _weighted_total(weight, values, pivot, m):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _solve_by_qr(y, x, w, intercept, out):  # type: ignore[no-untyped-def]
+def solve_by_qr(y, x, w, intercept, out):  # type: ignore[no-untyped-def]
     """Solve one ill-conditioned regression (row 0) again from its observations.
 
     Gram-Schmidt, each column orthogonalised twice. The squares of the data are never formed, so
@@ -209,147 +210,3 @@ def _dot(z, u, v, m):  # type: ignore[no-untyped-def]
     for i in range(m):
         total += z[u, i] * z[v, i]
     return total
-
-
-# --- down a window ----------------------------------------------------------------------------
-
-
-def rolling_lstsq(
-    y: np.ndarray,
-    *xs: np.ndarray,
-    window: int,
-    intercept: bool,
-    min_obs: int,
-    offset: int,
-    start: int,
-    stop: int,
-) -> Statistics:
-    """Regress each column of y (date, n) on the regressors over the window ending at each row.
-
-    A regressor is (date, k, n), or (date, k): common to all columns. Returns ``(date, K, n)``
-    betas and errors and ``(date, n)`` for the others.
-
-    The sums of a window are those of a suffix and a prefix of date blocks, as in
-    `kernels.rolling`: nothing is subtracted and the chunks do not matter.
-    """
-    x = _regressors(y, xs)
-    y = compilable(y)
-    n_var = x.shape[1] + 1
-    n = y.shape[1]
-    out = np.empty((stop - start, 2 * n_var + 3, n))
-    suffix = np.zeros((window + 1, 1 + 2 * n_var + _n_products(n_var), LANES))
-    for left in range(0, n, LANES):
-        suffix[:] = 0.0
-        row = 0
-        while row < stop:
-            place = (offset + row) % window
-            end = min(row + window - place, stop)
-            _window_block(y, x, (row, end, place), left, window, start, suffix, intercept,
-                          min_obs, out)  # fmt: skip
-            row = end
-    _windows_again(y, x, window, intercept, start, out)
-    return split(out, n_var - 1, y.dtype)
-
-
-def _window_block(
-    y: np.ndarray,
-    x: np.ndarray,
-    rows: tuple[int, int, int],
-    left: int,
-    window: int,
-    start: int,
-    suffix: np.ndarray,
-    intercept: bool,
-    min_obs: int,
-    out: np.ndarray,
-) -> None:
-    first, end, _ = rows
-    wanted = max(start, first)
-    count = max(end - wanted, 0)
-    n_var = x.shape[1] + 1
-    mean = np.empty((count, n_var + 1, LANES))
-    square = np.empty((count, _n_products(n_var), LANES))
-    prefix = np.empty(suffix.shape[1:])
-    lanes.block_sums(y, x, rows, left, window, wanted, prefix, suffix, mean, square)
-    if not count:
-        return  # a block of dates that are there for their suffix only
-    solved = np.empty((count, out.shape[1], LANES))
-    lanes.solve_all(mean, square, intercept, min_obs, solved)
-    width = min(LANES, y.shape[1] - left)
-    out[wanted - start : end - start, :, left : left + width] = solved[:, :, :width]
-
-
-def _windows_again(
-    y: np.ndarray, x: np.ndarray, window: int, intercept: bool, start: int, out: np.ndarray
-) -> None:
-    """Solve ill-conditioned windows from their data."""
-    for t, column in np.argwhere(out[:, -1] == 1.0):
-        window_rows = slice(max(0, start + t - window + 1), start + t + 1)
-        own = column if x.shape[2] == y.shape[1] else 0
-        one_y = compilable(y[window_rows, column], np.float64)[None]
-        one_x = compilable(x[window_rows, :, own].T)[None]
-        result = out[t, :, column].copy()
-        _solve_by_qr(one_y, one_x, np.ones((1, 1)), intercept, result)
-        out[t, :, column] = result
-
-
-def _regressors(y: np.ndarray, xs: tuple[np.ndarray, ...]) -> np.ndarray:
-    """(date, K, n), or (date, K, 1) where all regressors are common to the columns."""
-    if not xs:
-        return np.empty((len(y), 0, 1))
-    n = y.shape[1] if any(x.ndim == 3 for x in xs) else 1
-    cubes = [x if x.ndim == 3 else x[:, :, None] for x in xs]
-    wide = [np.broadcast_to(x, (*x.shape[:2], n)) for x in cubes]
-    return compilable(np.concatenate(wide, axis=1), np.float64)
-
-
-# --- over the whole history -------------------------------------------------------------------
-
-
-def history_sums(
-    y: np.ndarray, *xs: np.ndarray, offset: int, start: int, stop: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Count and means (V + 1, n), centred products (V (V + 1) / 2, n) of rows start:stop."""
-    y = compilable(y[start:stop])
-    x = _regressors(y, tuple(x[start:stop] for x in xs))
-    n_rows, n = y.shape
-    n_var = x.shape[1] + 1
-    mean = np.empty((n_var + 1, n))
-    square = np.empty((_n_products(n_var), n))
-    empty = np.zeros((1, 1 + 2 * n_var + len(square), LANES))
-    prefix = np.empty(empty.shape[1:])
-    one_mean, one_square = np.empty((1, len(mean), LANES)), np.empty((1, len(square), LANES))
-    for left in range(0, n, LANES):
-        rows = (0, n_rows, 0)
-        last = n_rows - 1
-        lanes.block_sums(y, x, rows, left, 1, last, prefix, empty, one_mean, one_square)
-        width = min(LANES, n - left)
-        mean[:, left : left + width] = one_mean[0, :, :width]
-        square[:, left : left + width] = one_square[0, :, :width]
-    return mean, square
-
-
-def merge_history(
-    a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Combine the sums of two stretches of dates (Chan, Golub and LeVeque 1983)."""
-    (mean_a, square_a), (mean_b, square_b) = a, b
-    n_a, n_b = mean_a[-1], mean_b[-1]
-    n = np.maximum(n_a + n_b, 1.0)
-    gap = np.where(n_b > 0, mean_b[:-1] - mean_a[:-1], 0.0)
-    mean = np.where(n_a > 0, mean_a[:-1] + gap * (n_b / n), mean_b[:-1])
-    row, column = np.tril_indices(len(gap))
-    square = square_a + square_b + gap[row] * gap[column] * (n_a * n_b / n)
-    return np.concatenate([mean, [n_a + n_b]]), square
-
-
-def solve_history(
-    total: tuple[np.ndarray, np.ndarray], *, intercept: bool, min_obs: int, dtype: Any
-) -> Statistics:
-    """Regress every column from the sums of the whole history."""
-    mean, square = total
-    n_var = len(mean) - 1
-    out = solve_columns(mean, square, intercept, min_obs)
-    # No second look at the data here: what squares cannot tell apart is missing, not guessed.
-    out[: 2 * n_var + 1, out[-1] != 0.0] = np.nan
-    return tuple(r[0] for r in split(out[None], n_var - 1, dtype))

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from xfactor import _apply, panel
-from xfactor.kernels import hac, lstsq
+from xfactor.kernels import column_lstsq, hac
 from xfactor.regression import _design
 
 STDERR = ("newey_west", "white", "ols")
@@ -191,7 +191,7 @@ def rolling_ols(
         min_obs = min(max(window // 2, p + 1), window)
     y = panel.masked(y, where)
     kernel = partial(
-        lstsq.rolling_lstsq,
+        column_lstsq.rolling_lstsq,
         window=window,
         intercept=intercept,
         min_obs=_design.least_obs(min_obs, p),
@@ -256,7 +256,7 @@ def _history(
     )
     outs = [labelled, labelled, each, each, each, _apply.Out((), np.int32), square]
     beta, stderr, alpha, alpha_stderr, rsquared, n_obs, bread = _apply.reduce(
-        lstsq.history_sums, lstsq.merge_history, finalise, _arguments(y, arrays), outs,
+        column_lstsq.history_sums, column_lstsq.merge_history, finalise, _arguments(y, arrays), outs,
         dim=dim, what=what,
     )  # fmt: skip
     residual = _design.residual(y, arrays, beta, alpha if intercept else None)
@@ -290,7 +290,7 @@ def _lags(lags: int | None, n_dates: int) -> int:
 
 
 def _finalise(total: Any, *, intercept: bool, min_obs: int, dtype: Any) -> tuple[np.ndarray, ...]:
-    fit = lstsq.solve_history(total, intercept=intercept, min_obs=min_obs, dtype=dtype)
+    fit = column_lstsq.solve_history(total, intercept=intercept, min_obs=min_obs, dtype=dtype)
     return (*fit, hac.bread(total, intercept))
 
 

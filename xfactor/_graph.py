@@ -1,0 +1,301 @@
+"""What one task of a primitive does, and which tasks there are.
+
+Arrays here have axes with names (`Laid.dims`) and no labels. Loop dims are those that a kernel
+sees flattened to one axis.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from dask.base import tokenize
+from dask.highlevelgraph import HighLevelGraph
+
+from xfactor import panel
+from xfactor._inputs import Laid, Out
+
+Kernel = Callable[..., Any]
+
+# Partial sums are combined this many at a time: few enough that a task's inputs stay small,
+# many enough that the tree has few levels. Fixed, because the order decides the last bits.
+TREE_WIDTH = 8
+
+
+def with_one_backing(laid: Laid) -> Laid:
+    """All inputs numpy arrays, or all dask arrays with equal chunks along the dims they share."""
+    if not laid.lazy:
+        return replace(laid, arrays=[np.asarray(a) for a in laid.arrays])
+    cuts: dict[str, tuple[int, ...]] = {}
+    for a, names in zip(laid.arrays, laid.dims, strict=True):
+        for dim, own in zip(names, getattr(a, "chunks", ()), strict=False):
+            known = cuts.setdefault(dim, own)
+            if known != own:
+                raise panel.error(
+                    f"{laid.what} found inputs cut differently along {dim!r}: chunks of "
+                    f"{known[0]} and of {own[0]}",
+                    "the same chunks",
+                    f"Use .chunk({dim}={known[0]}) on both, or open them with the same chunks",
+                )
+
+    def lazy(a: Any, names: tuple[str, ...]) -> Any:
+        if hasattr(a, "dask"):
+            return a
+        own = tuple(cuts.get(d, (s,)) for d, s in zip(names, a.shape, strict=True))
+        return da.from_array(np.asarray(a), chunks=own, name=None)
+
+    return replace(laid, arrays=list(map(lazy, laid.arrays, laid.dims)))
+
+
+# --- what one task does -------------------------------------------------------------------------
+
+
+def row_block(laid: Laid, kernel: Kernel, n_out: int) -> Kernel:
+    """A function of blocks: flatten the loop to rows, run the kernel, give the rows their shape."""
+    return partial(_row_block, kernel, laid.dims, laid.loop, n_out)
+
+
+def _row_block(
+    kernel: Kernel, dims: list[tuple[str, ...]], loop: list[str], n_out: int, *blocks: Any
+) -> Any:
+    arrays = [_unwrapped(b) for b in blocks]
+    sizes = _sizes(arrays, dims)
+    shape = tuple(sizes[d] for d in loop)
+    rows = [_to_rows(a, n, loop, shape) for a, n in zip(arrays, dims, strict=True)]
+    results = as_tuple(kernel(*rows))
+    shaped = tuple(r.reshape(shape + r.shape[1:]) for r in results)
+    return shaped if n_out > 1 else shaped[0]
+
+
+def column_block(laid: Laid, kernel: Kernel, n_out: int) -> Kernel:
+    """A function of blocks: flatten the loop to columns, run the kernel, loop before core dims."""
+    return partial(_column_block, kernel, laid.dims, laid.loop[1:], n_out)
+
+
+def _column_block(
+    kernel: Kernel,
+    dims: list[tuple[str, ...]],
+    loop: list[str],
+    n_out: int,
+    *arrays: np.ndarray,
+    offset: int,
+    start: int,
+    stop: int,
+) -> Any:
+    columns, shape = to_columns(arrays, dims, loop)
+    results = as_tuple(kernel(*columns, offset=offset, start=start, stop=stop))
+    shaped = tuple(np.moveaxis(r, -1, 1).reshape((len(r), *shape, *r.shape[1:-1])) for r in results)
+    return shaped if n_out > 1 else shaped[0]
+
+
+def partial_block(laid: Laid, kernel: Kernel) -> Kernel:
+    """A function of blocks: flatten the loop to columns and run a kernel of partial sums."""
+    return partial(_partial_block, kernel, laid.dims, laid.loop[1:])
+
+
+def _partial_block(
+    kernel: Kernel, dims: list[tuple[str, ...]], loop: list[str], *arrays: np.ndarray, **where: int
+) -> Any:
+    return kernel(*to_columns(arrays, dims, loop)[0], **where)
+
+
+def as_tuple(result: Any) -> tuple[Any, ...]:
+    """A kernel's result as a tuple, also of one."""
+    return result if isinstance(result, tuple) else (result,)
+
+
+def to_columns(
+    arrays: Sequence[np.ndarray], dims: list[tuple[str, ...]], loop: list[str]
+) -> tuple[list[np.ndarray], tuple[int, ...]]:
+    """Arrays (date, *core, n), n the flattened `loop`, and its shape; an input without loop dims
+    stays as it is, unless none has any.
+    """  # noqa: D205
+    sizes = _sizes(arrays, dims)
+    shape = tuple(sizes[d] for d in loop)
+    looped = any(d in loop for n in dims for d in n)
+    columns = []
+    for a, names in zip(arrays, dims, strict=True):
+        mine = [d for d in names if d in loop]
+        if looped and not mine:
+            columns.append(a)
+            continue
+        lead = a.shape[: a.ndim - len(mine)]
+        view = a.reshape(lead + tuple(sizes[d] if d in mine else 1 for d in loop))
+        columns.append(np.broadcast_to(view, lead + shape).reshape((*lead, math.prod(shape))))
+    return columns, shape
+
+
+def _to_rows(a: np.ndarray, names: tuple[str, ...], loop: list[str], shape: Any) -> np.ndarray:
+    n_core = sum(d not in loop for d in names)
+    core = a.shape[a.ndim - n_core :]
+    view = a.reshape(tuple(s if d in names else 1 for d, s in zip(loop, shape, strict=True)) + core)
+    return np.broadcast_to(view, shape + core).reshape((math.prod(shape), *core))
+
+
+def _sizes(arrays: Sequence[np.ndarray], dims: list[tuple[str, ...]]) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for a, names in zip(arrays, dims, strict=True):
+        sizes.update(zip(names, a.shape, strict=True))
+    return sizes
+
+
+def _unwrapped(block: Any) -> np.ndarray:
+    """Take the array out of the nested lists in which blockwise hands over a contracted dim."""
+    while isinstance(block, list):
+        (block,) = block
+    return np.asarray(block)
+
+
+def _halo_block(
+    block: Kernel,
+    offset: int,
+    start: int,
+    stop: int,
+    drop: int,
+    rows: int,
+    *pieces: list[np.ndarray],
+) -> Any:
+    """Join the pieces of neighbour chunks, less the rows that nobody asked for; run the block."""
+    arrays = []
+    for piece in pieces:
+        trimmed = [piece[0][drop:], *piece[1:]]
+        surplus = sum(map(len, trimmed)) - rows
+        trimmed[-1] = trimmed[-1][: len(trimmed[-1]) - surplus]
+        arrays.append(np.concatenate(trimmed) if len(trimmed) > 1 else trimmed[0])
+    return block(*arrays, offset=offset, start=start, stop=stop)
+
+
+def finish(finalise: Kernel, n_out: int, shape: tuple[int, ...], total: Any) -> Any:
+    """Finalise summed parts and give the columns the shape of the loop."""
+    results = as_tuple(finalise(total))
+    shaped = tuple(np.moveaxis(r, -1, 0).reshape(shape + r.shape[:-1]) for r in results)
+    return shaped if n_out > 1 else shaped[0]
+
+
+def _combine_all(combine: Kernel, parts: list[Any]) -> Any:
+    total = parts[0]
+    for part in parts[1:]:
+        total = combine(total, part)
+    return total
+
+
+# --- which tasks there are ----------------------------------------------------------------------
+
+
+def blockwise(laid: Laid, block: Kernel, outs: Sequence[Out]) -> list[Any]:
+    """One task per block; blockwise, so that dask fuses it with elementwise work around it."""
+    pairs = [p for a, n in zip(laid.arrays, laid.dims, strict=True) for p in (a, n)]
+    name = f"xfactor-{laid.what}-" + tokenize(block, outs, *laid.arrays)
+    if len(outs) == 1:
+        out = outs[0]
+        ind = (*laid.loop, *out.core)
+        new = {d: laid.sizes[d] for d in out.core if not any(d in n for n in laid.dims)}
+        meta = np.empty((0,) * len(ind), dtype=out.dtype)
+        return [
+            da.blockwise(block, ind, *pairs, name=name, new_axes=new, align_arrays=False, meta=meta)
+        ]
+    meta = np.empty((0,) * len(laid.loop), dtype=object)
+    packed = da.blockwise(
+        block, tuple(laid.loop), *pairs, name=name, align_arrays=False, dtype=object, meta=meta
+    )
+    return unpack(packed.dask, name, packed.chunks, outs, laid.sizes)
+
+
+def unpack(
+    graph: HighLevelGraph,
+    name: str,
+    chunks: tuple[tuple[int, ...], ...],
+    outs: Sequence[Out],
+    sizes: dict[str, int],
+) -> list[Any]:
+    """Give each output of a many-valued block an array of its own."""
+    indices = list(itertools.product(*[range(len(c)) for c in chunks]))
+    results = []
+    for k, out in enumerate(outs):
+        extra = (0,) * len(out.core)
+        meta = np.empty((0,) * (len(chunks) + len(extra)), dtype=out.dtype)
+        own_chunks = chunks + tuple((sizes[d],) for d in out.core)
+        if len(outs) == 1 and not extra:
+            results.append(da.Array(graph, name, own_chunks, meta=meta))
+            continue
+        own = f"{name}-{k}"
+        which = None if len(outs) == 1 else k
+        layer = {(own, *ix, *extra): (_pick, (name, *ix), which) for ix in indices}
+        layers: dict[str, Any] = {**graph.layers, own: layer}
+        needs: dict[str, Any] = {**graph.dependencies, own: {name}}
+        results.append(da.Array(HighLevelGraph(layers, needs), own, own_chunks, meta=meta))
+    return results
+
+
+def _pick(block: Any, k: int | None) -> Any:
+    return block if k is None else block[k]
+
+
+def chunks_of(laid: Laid, dims: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    """Chunks along each of `dims`."""
+    known: dict[str, tuple[int, ...]] = {}
+    for a, names in zip(laid.arrays, laid.dims, strict=True):
+        known.update(zip(names, a.chunks, strict=True))
+    return tuple(known[d] for d in dims)
+
+
+def edges_of(cuts: Sequence[int]) -> list[int]:
+    """Where chunks begin and end."""
+    return [0, *itertools.accumulate(cuts)]
+
+
+def windows(laid: Laid, block: Kernel, halo: tuple[int, int], outs: Sequence[Out]) -> list[Any]:
+    """One task per block of the loop, with its neighbours along the first loop dim."""
+    tasks, name = _halo_tasks(laid, block, halo)
+    graph = HighLevelGraph.from_collections(name, tasks, dependencies=laid.arrays)
+    return unpack(graph, name, chunks_of(laid, laid.loop), outs, laid.sizes)
+
+
+def _halo_tasks(laid: Laid, block: Kernel, halo: tuple[int, int]) -> tuple[dict[Any, Any], str]:
+    chunks = chunks_of(laid, laid.loop)
+    edges = edges_of(chunks[0])
+    name = f"xfactor-{laid.what}-" + tokenize(block, halo, *laid.arrays)
+    tasks: dict[Any, Any] = {}
+    for index in itertools.product(*[range(len(c)) for c in chunks]):
+        i = index[0]
+        first = max(0, edges[i] - halo[0])
+        last = min(edges[-1], edges[i + 1] + halo[1])
+        lo = min(int(np.searchsorted(edges, first, side="right")) - 1, i)  # a chunk may be empty
+        hi = max(int(np.searchsorted(edges, last, side="left")), i + 1)
+        place = dict(zip(laid.loop, index, strict=True))
+        pieces = [
+            [(a.name, j, *[place.get(d, 0) for d in names[1:]]) for j in range(lo, hi)]
+            for a, names in zip(laid.arrays, laid.dims, strict=True)
+        ]
+        start, stop = edges[i] - first, edges[i + 1] - first
+        drop, rows = first - edges[lo], last - first
+        tasks[(name, *index)] = (_halo_block, block, first, start, stop, drop, rows, *pieces)
+    return tasks, name
+
+
+def tree(
+    laid: Laid, block: Kernel, before: int, combine: Kernel, finalise: Kernel, outs: Sequence[Out]
+) -> list[Any]:
+    """Partial sums of all date blocks, combined always in the same order."""
+    tasks, name = _halo_tasks(laid, block, (before, 0))
+    dates, *chunks = chunks_of(laid, laid.loop)
+    # The blocks may be shared with a reduction that combines or finalises them in another way.
+    own = f"{name}-{tokenize(combine, finalise, outs)}"
+    done = f"{own}-final"
+    for index in itertools.product(*[range(len(c)) for c in chunks]):
+        keys = [(name, i, *index) for i in range(len(dates))]
+        level = 0
+        while len(keys) > 1:
+            groups = [keys[i : i + TREE_WIDTH] for i in range(0, len(keys), TREE_WIDTH)]
+            keys = [(f"{own}-sum{level}", i, *index) for i in range(len(groups))]
+            for key, group in zip(keys, groups, strict=True):
+                tasks[key] = (_combine_all, combine, group)
+            level += 1
+        shape = tuple(c[i] for c, i in zip(chunks, index, strict=True))
+        tasks[(done, *index)] = (finish, finalise, len(outs), shape, keys[0])
+    graph = HighLevelGraph.from_collections(done, tasks, dependencies=laid.arrays)
+    return unpack(graph, done, tuple(chunks), outs, laid.sizes)
