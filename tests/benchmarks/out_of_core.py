@@ -38,7 +38,6 @@ from xfactor.kernels.simulate import FIELDS
 FIRST_DAY = "1970-01-01"  # many dates, and none may lie beyond 2262
 TRUTH = ("exposure", "specific_returns")  # simulated, but no fields of the panel
 TABLE = "{:<15} {:>9} {:>8} {:>8} {:>10} {:>6} {:>9} {:>8}  {}"
-ONE_PASS = 1.0
 
 
 @dataclass(frozen=True)

@@ -117,19 +117,18 @@ def test_rolling__compiled_equals_its_python_source(statistic, x, window):
 def test_rolling__parts_run_as_python():
     """The inner functions, called as Python once, on numbers that can be checked by hand."""
     x = np.array([[1.0, NAN], [3.0, np.inf], [8.0, 5.0]])
-    sums = np.zeros((4, 2))
+    sums = np.zeros(4 * rolling.LANES)
     with np.errstate(invalid="ignore"):  # inf - inf, which compiled code does not report
-        for t in range(3):
-            rolling._add.py_func(sums, x, t, 0, 2)
-    np.testing.assert_array_equal(sums, [[3, 1], [1, 5], [9, 0], [53, 0]])
-    copied = np.zeros_like(sums)
-    rolling._copy.py_func(sums, copied)
-    np.testing.assert_array_equal(copied, sums)
-    empty, out = np.zeros((4, 2)), np.zeros((1, 2))
-    rolling._finish.py_func(sums, empty, out, 0, 0, 2, rolling.MEAN, 1, 0)
-    np.testing.assert_allclose(out, [[4.0, 5.0]])
-    rolling._finish.py_func(empty, sums, out, 0, 0, 2, rolling.STD, 1, 1)
-    np.testing.assert_allclose(out, [[np.std([1, 3, 8], ddof=1), NAN]])
+        for row in x:
+            rolling._add.py_func(sums, sums, row, 0, 2, rolling.STD)
+    table = sums.reshape(4, rolling.LANES)[:, :2]  # count, sum, pivot, squares about the pivot
+    np.testing.assert_array_equal(table, [[3, 1], [9, 0], [1, 5], [53, 0]])
+    empty, out = np.zeros_like(sums), np.zeros(2)
+    rolling._mean.py_func(sums, empty, out, 0, 2, 1.0)
+    np.testing.assert_allclose(out, [4.0, 5.0])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rolling._std.py_func(empty, sums, out, 0, 2, 1.0, 1.0)
+    np.testing.assert_allclose(out, [np.std([1, 3, 8], ddof=1), NAN])
 
 
 @pytest.mark.parametrize("n_columns", [0, 1, 1000, _blocks.BLOCK_CELLS, 3 * _blocks.BLOCK_CELLS])

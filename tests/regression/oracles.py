@@ -129,7 +129,8 @@ def stack(fits, name):
 # --- problems to solve --------------------------------------------------------------------------
 
 
-def problem(seed, dates=30, assets=20, factors=3, missing=0.1, noise=1.0, dtype=np.float64):
+def problem(seed, dates=30, assets=20, factors=3, missing=0.1, noise=1.0, dtype=np.float64,
+            infinite=0.0):  # fmt: skip
     """Returns (date, asset) and a Dataset of exposures, which explain a part of them."""
     rng = np.random.default_rng(seed)
     coords = {
@@ -142,7 +143,7 @@ def problem(seed, dates=30, assets=20, factors=3, missing=0.1, noise=1.0, dtype=
     y = (x * true).sum(axis=0) + noise * rng.standard_t(4, (dates, assets))
     for each in (y, *x):
         each[rng.random(each.shape) < missing] = np.nan
-        each[rng.random(each.shape) < missing / 10] = np.inf
+        each[rng.random(each.shape) < infinite] = np.inf
     exposures = xr.Dataset({f"x{k}": (dims, x[k].astype(dtype)) for k in range(factors)}, coords)
     return xr.DataArray(y.astype(dtype), coords, dims, name="returns"), exposures
 

@@ -1,0 +1,142 @@
+"""Hedges against rolling betas by hand, in-sample residuals, and the prefix law."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+import xfactor as xf
+from tests import strategies
+from tests.regression.oracles import assert_same_bits, streams
+
+NAN = np.nan
+
+
+def by_hand(r, f, window, lag):
+    """Return less yesterday's betas times today's factor returns, date by date."""
+    beta = xf.rolling_ols(r, f, window=window).beta.values
+    rows = f.to_dataarray("factor").transpose("date", "factor").values
+    out = np.full(r.shape, NAN)
+    for t in range(lag, len(rows)):
+        out[t] = r.values[t] - beta[t - lag] @ rows[t]
+    return out
+
+
+@pytest.mark.parametrize("lag", [0, 1, 3])
+@pytest.mark.parametrize("factors", [1, 3])
+def test_hedge__is_the_return_less_lagged_betas_times_factor_returns(lag, factors):
+    y, f = streams(1, factors=factors)
+    got = xf.hedge(y, f, window=30, lag=lag)
+    np.testing.assert_allclose(got.hedged, by_hand(y, f, 30, lag), rtol=1e-12, atol=1e-13)
+    assert got.hedged.dims == y.dims
+    assert int(got.hedged.notnull().sum()) > 200
+    one = xf.hedge(y.isel(asset=1), f, window=30, lag=lag)
+    assert one.hedged.dims == ("date",)
+    assert one.beta.dims == ("date", "factor")
+    np.testing.assert_allclose(one.hedged, got.hedged[:, 1], rtol=1e-12, atol=1e-14)
+
+
+def test_hedge__in_sample_is_residual_and_alpha():
+    y, f = streams(2)
+    got = xf.hedge(y, f, window=None)
+    fit = xf.time_series_ols(y, f, se="ols")
+    np.testing.assert_allclose(got.hedged, fit.residual + fit.alpha, rtol=1e-11, atol=1e-12)
+    assert got.beta.dims == ("asset", "factor")
+    assert got.attrs["in_sample"] == 1
+
+
+def test_hedge__takes_factors_in_any_form():
+    y, f = streams(3)
+    want = xf.hedge(y, f, window=30).hedged
+    wide = f.to_dataarray("factor")
+    for factors in (wide, wide.transpose("date", "factor"), wide.drop_vars("factor")):
+        for order in (("date", "asset"), ("asset", "date")):
+            got = xf.hedge(y.transpose(*order), factors, window=30).hedged
+            assert got.dims == order
+            np.testing.assert_allclose(got.transpose("date", "asset"), want, rtol=1e-12)
+    alone = xf.hedge(y, f.f1, window=30)
+    np.testing.assert_allclose(alone.hedged, xf.hedge(y, f[["f1"]], window=30).hedged, rtol=1e-12)
+    assert list(alone.beta.factor.values) == ["f1"]
+
+
+@given(seed=st.integers(0, 10**6), data=st.data())
+def test_hedge__is_the_same_whatever_the_chunks(seed, data):
+    dates = data.draw(st.integers(2, 40))
+    y, f = streams(seed, dates, 3, 2)
+    window = data.draw(st.sampled_from([None, 4, 15]))
+    want = xf.hedge(y, f, window=window)
+    cut = {"date": data.draw(strategies.cuts(dates))}
+    got = xf.hedge(y.chunk(cut), f.chunk(cut), window=window)
+    assert got.hedged.chunks is not None
+    np.testing.assert_allclose(got.compute().hedged, want.hedged, rtol=1e-9, atol=1e-10)
+
+
+@given(seed=st.integers(0, 10**6), t=st.integers(1, 60))
+def test_hedge__does_not_look_ahead(seed, t):
+    y, f = streams(seed, 60, 2, 2)
+    part = xf.hedge(y[:t], f.isel(date=slice(t)), window=15)
+    assert_same_bits(part, xf.hedge(y, f, window=15).isel(date=slice(t)))
+
+
+def test_hedge__betas_held_are_known_the_day_before():
+    y, f = streams(4)
+    want = xf.hedge(y, f, window=15).beta
+    changed = y.copy(deep=True)
+    changed[60:] = 9.0
+    np.testing.assert_array_equal(xf.hedge(changed, f, window=15).beta[:61], want[:61])
+
+
+def test_hedge__of_the_factors_themselves_is_nothing():
+    _, f = streams(5, missing=0.0)
+    r = 2 * f.f0 - f.f1
+    for window in (20, None):
+        got = xf.hedge(r, f, window=window).hedged
+        np.testing.assert_allclose(got.dropna("date"), 0.0, atol=1e-11)
+
+
+def test_hedge__keeps_float32_and_is_lazy(raise_if_computes):
+    y, f = streams(6, dtype=np.float32)
+    assert xf.hedge(y, f, window=20).hedged.dtype == np.float32
+    y, f = y.chunk(date=9), f.chunk(date=9)
+    with raise_if_computes():
+        assert xf.hedge(y, f, window=20).hedged.chunks is not None
+        assert xf.hedge(y, f, window=None).hedged.chunks is not None
+
+
+@pytest.mark.parametrize("window", [20, None])
+def test_hedge__takes_whole_numbers(window):
+    y, f = streams(7, missing=0.0)
+    y = (100 * y).round()
+    got = xf.hedge(y.astype(int), f, window=window).hedged
+    np.testing.assert_array_equal(got, xf.hedge(y, f, window=window).hedged)
+
+
+@pytest.mark.parametrize("window", [20, None])
+def test_hedge__infinite_values_are_missing(window):
+    y, f = streams(8, missing=0.0)
+    y[50, 1] = np.inf
+    f["f0"][60] = -np.inf
+    got = xf.hedge(y, f, window=window).hedged
+    want = xf.hedge(y.where(np.isfinite(y)), f.where(np.isfinite(f)), window=window).hedged
+    np.testing.assert_array_equal(got, want)
+
+
+def test_hedge__errors_say_what_to_do():
+    y, f = streams(9)
+    with pytest.raises(xf.PanelError, match="lag=-1"):
+        xf.hedge(y, f, lag=-1)
+    with pytest.raises(xf.PanelError, match="window=2"):
+        xf.hedge(y, f, window=2)
+    with pytest.raises(xf.PanelError, match="labels along 'date'"):
+        xf.hedge(y, f.isel(date=slice(40)), window=9)
+    with pytest.raises(TypeError, match="found list"):
+        xf.hedge(y, [f.f0], window=9)
+
+
+def test_hedge__too_little_data_is_missing_not_an_error():
+    y, f = streams(10, 3, 2, 1, missing=0.0)
+    assert bool(xf.hedge(y, f, window=100).hedged.isnull().all())
+    assert xf.hedge(y[:0], f.isel(date=slice(0)), window=100).hedged.shape == (0, 2)
+    assert bool(xf.hedge(y[:2], f.isel(date=slice(2)), window=None).hedged.isnull().all())
+    assert xr.DataArray(xf.hedge(y[:, :0], f, window=9).hedged).shape == (3, 0)
