@@ -7,6 +7,7 @@ if a result of the cluster differs by more than 1e-12, and says by how much.
 """
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -74,8 +75,11 @@ def timed(folder: Path, chosen: argparse.Namespace, what: str) -> dict[str, xr.D
 
 
 def compare(client: Client, folder: Path, chosen: argparse.Namespace) -> int:
-    client.wait_for_workers(chosen.workers, timeout=chosen.timeout)
     client.get_versions(check=True)  # a worker with another numpy or dask gives other errors later
+    blind = [w for w, sees in client.run(os.path.isdir, str(folder)).items() if not sees]
+    if blind:
+        # It would write its chunks to a disk of its own, and they would read as missing here.
+        return refuse(f"{folder} is not seen by {', '.join(blind)}. Use --folder")
     (folder / "cluster").mkdir()
     (folder / "threads").mkdir()
     workers = len(client.scheduler_info(n_workers=-1)["workers"])
@@ -87,20 +91,29 @@ def compare(client: Client, folder: Path, chosen: argparse.Namespace) -> int:
         print(f"{name}: largest difference {gap:.3g}")
     worst = max(gaps.values())
     print("equal" if worst <= TOLERANCE else f"DIFFERENT: {worst:.3g} > {TOLERANCE:.0e}")
-    return int(not worst <= TOLERANCE)
+    return int(worst > TOLERANCE)
+
+
+def refuse(reason: str) -> int:
+    print(f"smoke: {reason}.", file=sys.stderr)
+    return 1
 
 
 def main() -> int:
     chosen = options()
+    try:
+        client = Client(chosen.address, timeout=chosen.timeout)
+    except OSError:
+        return refuse(f"no scheduler answers at {chosen.address}")
     folder = Path(tempfile.mkdtemp(prefix="xfactor-smoke-", dir=chosen.folder))
     folder.chmod(0o777)  # workers may run as another user
     try:
-        with Client(chosen.address, timeout=chosen.timeout) as client:
-            return compare(client, folder, chosen)
+        client.wait_for_workers(chosen.workers, timeout=chosen.timeout)
+        return compare(client, folder, chosen)
     except TimeoutError as problem:
-        print(f"no cluster: {problem}", file=sys.stderr)
-        return 1
+        return refuse(str(problem))
     finally:
+        client.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 

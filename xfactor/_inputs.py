@@ -99,7 +99,7 @@ def label(data: Any, dims: Sequence[str], out: Out, args: Sequence[Arg]) -> xr.D
     coords: dict[Any, Any] = {}
     for a in args:
         for key, coord in a.data.coords.items():
-            if set(coord.dims) <= set(dims) and key not in out.labels:
+            if set(coord.dims) <= set(dims) - set(out.labels):
                 coords.setdefault(key, coord)
     coords.update({d: list(v) for d, v in out.labels.items()})
     return xr.DataArray(data, dims=dims, coords=coords).rename(None)  # not dask's name

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dask
 
-from xfactor import __version__, ingest, runs
+from xfactor import __version__, ingest, lecture, runs
 from xfactor.panel import PanelError, error
 from xfactor.store import layout, open_panel
 
@@ -65,6 +65,7 @@ def _demo_parser(p: argparse.ArgumentParser) -> None:
     p.add_argument("--assets", type=_count, default=1000, help="assets (default %(default)s)")
     p.add_argument("--seed", type=int, default=0, help="seed (default %(default)s)")
     p.add_argument("--out", type=Path, default=Path("xfactor-demo"), help="folder for the results")
+    _legs_option(p)
     _memory_option(p)
     p.set_defaults(run=_demo)
 
@@ -77,6 +78,7 @@ def _run_parser(p: argparse.ArgumentParser) -> None:
     p.add_argument("--portfolio", help="its symbols, e.g. MSFT,AAPL (default: the five largest)")
     p.add_argument("--fraction", type=float, default=0.2, help="of the names in each leg (0.2)")
     p.add_argument("--names", type=_count, help="names in each leg, instead of a fraction")
+    _legs_option(p)
     p.add_argument("--window", type=_count, default=100, help="dates of rolling betas (100)")
     p.add_argument(
         "--momentum", type=_momentum, default=(252, 21), metavar="LOOKBACK-SKIP",
@@ -111,6 +113,13 @@ def _columns_option(p: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def _legs_option(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--min-names", type=_count, default=lecture.MIN_NAMES,
+        help="names that each leg of a factor needs on a date (%(default)s)",
+    )  # fmt: skip
+
+
 def _memory_option(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--memory-limit", type=_bytes, metavar="SIZE",
@@ -128,7 +137,7 @@ def _demo(args: argparse.Namespace) -> None:
     with dask.config.set(num_workers=threads):
         result = runs.run_demo(
             args.out, dates=args.dates, assets=args.assets, seed=args.seed,
-            chunk_dates=chunk_dates, progress=_terminal(),
+            chunk_dates=chunk_dates, min_names=args.min_names, progress=_terminal(),
         )  # fmt: skip
     _print(result, started)
 
@@ -142,7 +151,8 @@ def _run(args: argparse.Namespace) -> None:
         result = runs.run_lecture(
             args.store, args.out, start=args.start, end=args.end,
             symbols=args.portfolio.split(",") if args.portfolio else None,
-            fraction=args.fraction, n=args.names, window=args.window, momentum=args.momentum,
+            fraction=args.fraction, n=args.names, min_names=args.min_names, window=args.window,
+            momentum=args.momentum,
             progress=_terminal(),
         )  # fmt: skip
     _print(result, started)
@@ -195,8 +205,9 @@ def plan(
     threads = os.cpu_count() or 1
     if limit is None:
         return chunk_dates, threads
-    for dates in [chunk_dates] if fixed else [chunk_dates, 128, 64, 32]:
-        for workers in range(threads, 0, -1):
+    sizes = [chunk_dates] if fixed else [chunk_dates, 128, 64]
+    for workers in range(threads, 0, -1):  # smaller chunks cost less time than fewer threads
+        for dates in sizes:
             if _peak(dates, n_assets, workers) <= limit:
                 return dates, workers
     least = _peak(dates, n_assets, 1)

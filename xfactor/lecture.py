@@ -129,7 +129,7 @@ def largest_names(fields: xr.Dataset, n: int = 5) -> xr.DataArray:
     Returns
     -------
     DataArray
-        Weights (date, asset) that sum to 1.
+        Weights (date, asset) that sum to 1; all names there are, where there are fewer than `n`.
 
     Examples
     --------
@@ -140,7 +140,8 @@ def largest_names(fields: xr.Dataset, n: int = 5) -> xr.DataArray:
     1.0
     """
     chosen = cross_section.top(panel.field(fields, "market_cap"), n)
-    return xr.full_like(chosen, 1.0 / n, dtype=np.float64).where(chosen)
+    count = chosen.sum(panel.ASSET)
+    return (xr.ones_like(chosen, dtype=np.float64) / count).where(chosen)
 
 
 def named_portfolio(fields: xr.Dataset, symbols: list[str]) -> xr.DataArray:
@@ -180,7 +181,8 @@ def named_portfolio(fields: xr.Dataset, symbols: list[str]) -> xr.DataArray:
             "symbols of the panel",
             f"It has e.g. {', '.join(known[:5])}",
         )
-    held = np.where(np.isin(known, symbols), 1.0 / len(symbols), np.nan)
+    named = np.isin(known, symbols)
+    held = np.where(named, 1.0 / named.sum(), np.nan)
     returns = panel.field(fields, "returns")
     weights = xr.DataArray(held, dims=panel.ASSET, coords={panel.ASSET: returns[panel.ASSET]})
     return xr.zeros_like(returns, dtype=np.float64) + weights
@@ -193,6 +195,7 @@ def approach_one(
     *,
     fraction: float | None = 0.2,
     n: int | None = None,
+    min_names: int = MIN_NAMES,
     window: int = 100,
 ) -> xr.Dataset:
     """Sort assets by characteristics, then regress returns on the portfolios' returns.
@@ -207,6 +210,8 @@ def approach_one(
         Weights (date, asset) of the portfolio whose sensitivities are wanted.
     fraction, n
         Share or number of names in each leg.
+    min_names
+        Names needed in each leg, as in `factor_portfolios`.
     window
         Dates of the rolling regressions.
 
@@ -231,7 +236,8 @@ def approach_one(
     ('date', 'factor')
     """
     returns = panel.field(fields, "returns")
-    factors = factor_returns(fields, factor_portfolios(characteristics, fraction=fraction, n=n))
+    sorts = factor_portfolios(characteristics, fraction=fraction, n=n, min_names=min_names)
+    factors = factor_returns(fields, sorts)
     own = portfolio_returns(portfolio, returns)
     static = time_series_ols(own, factors)
     rolling = rolling_ols(own, factors, window=window)

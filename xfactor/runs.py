@@ -33,6 +33,7 @@ def run_lecture(
     symbols: list[str] | None = None,
     fraction: float = 0.2,
     n: int | None = None,
+    min_names: int = lecture.MIN_NAMES,
     window: int = 100,
     momentum: tuple[int, int] = (252, 21),
     truth: xr.Dataset | None = None,
@@ -54,6 +55,8 @@ def run_lecture(
         companies of each date.
     fraction, n
         Share or number of names in each leg of the factor portfolios.
+    min_names
+        Names that each leg needs on a date.
     window
         Dates of the rolling regressions.
     momentum
@@ -86,11 +89,13 @@ def run_lecture(
         )
     traits = lecture.characteristics(fields, lookback=lookback, skip=skip)
     weights = lecture.named_portfolio(fields, symbols) if symbols else lecture.largest_names(fields)
-    one = lecture.approach_one(fields, traits, weights, fraction=fraction, n=n, window=window)
+    one = lecture.approach_one(
+        fields, traits, weights, fraction=fraction, n=n, min_names=min_names, window=window
+    )
     two = lecture.approach_two(fields, traits)
     beside = None
     if truth is not None:
-        sorts = lecture.factor_portfolios(traits, fraction=fraction, n=n)
+        sorts = lecture.factor_portfolios(traits, fraction=fraction, n=n, min_names=min_names)
         beside = _true_loadings(truth, sorts, weights)
     betas = one.asset_beta
     every = {
@@ -106,6 +111,7 @@ def run_lecture(
     if truth is not None:
         known = truth_beside(done["one"], done["two"], done["loadings"], done["truth"],
                              done["last_betas"])  # fmt: skip
+    text = lecture_text(done["one"], done["two"], known)  # before anything is written
     out = Path(out)
     # A range that begins inside a stored chunk has a short first one: even them out, a chunk of
     # the new store taking from two of the old.
@@ -114,9 +120,7 @@ def run_lecture(
     files = [write_panel(stored, out / "betas.zarr", overwrite=True, progress=progress)]
     true_returns = None if truth is None else done["truth"].factor_returns
     files += plot.lecture_plots(done["one"], done["two"], done["snapshot"], out, true_returns)
-    return LectureRun(
-        done["one"], done["two"], lecture_text(done["one"], done["two"], known), files
-    )
+    return LectureRun(done["one"], done["two"], text, files)
 
 
 def run_demo(
@@ -126,6 +130,7 @@ def run_demo(
     assets: int = 1000,
     seed: int = 0,
     chunk_dates: int = 256,
+    min_names: int = lecture.MIN_NAMES,
     progress: bool = False,
 ) -> LectureRun:
     """Simulate a universe, write it to a store, run the lecture on it, show the truth beside.
@@ -138,6 +143,8 @@ def run_demo(
         Size of the universe, and the seed that determines it.
     chunk_dates
         Dates in a chunk: smaller ones need less memory.
+    min_names
+        Names that each leg needs on a date.
     progress
         Show bars on standard error.
 
@@ -151,7 +158,7 @@ def run_demo(
     store = write_panel(universe, out / "panel.zarr", overwrite=True, progress=progress)
     kept = truth[["factor_returns", "exposure"]]
     known = write_panel(kept, out / "truth.zarr", overwrite=True, progress=progress)
-    run = run_lecture(store, out, truth=open_panel(known), progress=progress)
+    run = run_lecture(store, out, truth=open_panel(known), min_names=min_names, progress=progress)
     return LectureRun(run.one, run.two, run.text, [store, known, *run.files])
 
 

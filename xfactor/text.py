@@ -66,7 +66,13 @@ def lecture_text(one: xr.Dataset, two: xr.Dataset, truth: xr.Dataset | None = No
     -------
     str
         The tables.
+
+    Raises
+    ------
+    PanelError
+        If there is no date on which all factors are known.
     """
+    _check_known(one, two)
     return "\n\n".join(
         [
             _sorts(one, truth),
@@ -77,6 +83,20 @@ def lecture_text(one: xr.Dataset, two: xr.Dataset, truth: xr.Dataset | None = No
             _hedges(one),
         ]
     )
+
+
+def _check_known(one: xr.Dataset, two: xr.Dataset) -> None:
+    for name, found in {
+        "factor return": one.factor_return,
+        "rolling beta": one.asset_beta_quantile.isel(quantile=1),
+        "cross-sectional regression": two.factor_return,
+    }.items():
+        if not bool(found.notnull().all(panel.FACTOR).any()):
+            raise panel.error(
+                f"the panel has no date on which every {name} is known",
+                "enough names in each leg, and more assets than factors",
+                "Use more assets or dates, a larger --fraction, or a smaller --min-names",
+            )
 
 
 def _sorts(one: xr.Dataset, truth: xr.Dataset | None) -> str:

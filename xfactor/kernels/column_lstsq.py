@@ -6,6 +6,7 @@ import numpy as np
 
 from xfactor.kernels import lanes
 from xfactor.kernels._blocks import compilable
+from xfactor.kernels._compile import kernel
 from xfactor.kernels.lanes import LANES
 from xfactor.kernels.lstsq import Statistics, n_products, solve_by_qr, solve_columns, split
 
@@ -78,15 +79,33 @@ def _window_block(
 def _windows_again(
     y: np.ndarray, x: np.ndarray, window: int, intercept: bool, start: int, out: np.ndarray
 ) -> None:
-    """Solve ill-conditioned windows from their data."""
-    for t, column in np.argwhere(out[:, -1] == 1.0):
-        window_rows = slice(max(0, start + t - window + 1), start + t + 1)
+    """Solve ill-conditioned windows from their data; compiled only where there are any."""
+    which = np.argwhere(out[:, -1] == 1.0)
+    if len(which):
+        _solve_windows(compilable(y, np.float64), x, window, intercept, start, which, out)
+
+
+@kernel
+def _solve_windows(y, x, window, intercept, start, which, out):  # type: ignore[no-untyped-def]
+    k_all = x.shape[1]
+    one = np.ones((1, 1))
+    result = np.zeros(out.shape[1])
+    for i in range(which.shape[0]):
+        t, column = which[i, 0], which[i, 1]
+        last = start + t
+        first = max(0, last - window + 1)
         own = column if x.shape[2] == y.shape[1] else 0
-        one_y = compilable(y[window_rows, column], np.float64)[None]
-        one_x = compilable(x[window_rows, :, own].T)[None]
-        result = out[t, :, column].copy()
-        solve_by_qr(one_y, one_x, np.ones((1, 1)), intercept, result)
-        out[t, :, column] = result
+        y_row = np.empty((1, last + 1 - first))
+        x_row = np.empty((1, k_all, last + 1 - first))
+        for r in range(first, last + 1):
+            y_row[0, r - first] = y[r, column]
+            for k in range(k_all):
+                x_row[0, k, r - first] = x[r, k, own]
+        for s in range(out.shape[1]):
+            result[s] = out[t, s, column]
+        solve_by_qr(y_row, x_row, one, False, intercept, result)
+        for s in range(out.shape[1]):
+            out[t, s, column] = result[s]
 
 
 def _regressors(y: np.ndarray, xs: tuple[np.ndarray, ...]) -> np.ndarray:
@@ -110,11 +129,11 @@ def history_sums(
     x = _regressors(y, tuple(x[start:stop] for x in xs))
     n_rows, n = y.shape
     n_var = x.shape[1] + 1
-    mean = np.empty((n_var + 1, n))
-    square = np.empty((n_products(n_var), n))
+    mean = np.zeros((n_var + 1, n))
+    square = np.zeros((n_products(n_var), n))
     empty = np.zeros((1, 1 + 2 * n_var + len(square), LANES))
     prefix = np.empty(empty.shape[1:])
-    one_mean, one_square = np.empty((1, len(mean), LANES)), np.empty((1, len(square), LANES))
+    one_mean, one_square = np.zeros((1, len(mean), LANES)), np.zeros((1, len(square), LANES))
     for left in range(0, n, LANES):
         rows = (0, n_rows, 0)
         last = n_rows - 1

@@ -10,12 +10,12 @@ def score_sums(
 ) -> tuple[np.ndarray]:
     """Long-run sums of scores (p, p, n) over rows start:stop, with Bartlett weights.
 
-    The scores are h = e (1, x'). With g[t] the weighted sum of the `lags` scores before t, the sum
+    The scores are h = e (1, x')'. With g[t] the weighted sum of the `lags` scores before t, the sum
     is h h' + h g' + g h': one pass, whatever the number of lags. A missing score counts as 0.
     """
     n = e.shape[1]
     parts = []
-    for left in range(0, n, COLUMNS):
+    for left in range(0, max(n, 1), COLUMNS):
         columns = slice(left, left + COLUMNS)
         block = [x[:, :, None] if x.ndim == 2 else x[:, :, columns] for x in xs]
         parts.append(_sums(e[:, columns], block, intercept, lags, start, stop))
@@ -44,40 +44,48 @@ def add_scores(a: tuple[np.ndarray], b: tuple[np.ndarray]) -> tuple[np.ndarray]:
     return (a[0] + b[0],)
 
 
-def bread(total: tuple[np.ndarray, np.ndarray], intercept: bool) -> np.ndarray:
-    """Inverse (p, p, n) of Z'Z, Z = (1, x), from the means and centred products of the history."""
+def inverse_products(
+    total: tuple[np.ndarray, np.ndarray], intercept: bool, solved: np.ndarray
+) -> np.ndarray:
+    """Inverse (K, K, n) of the regressors' products over the history; NaN where not `solved`.
+
+    The products are centred if there is an intercept.
+    """
     mean, square = total
     k = len(mean) - 2
-    n = np.maximum(mean[-1], 1.0)
     x_mean = mean[:k].T
     gram = np.empty((mean.shape[1], k, k))
     row, column = np.tril_indices(k)
     gram[:, row, column] = gram[:, column, row] = square[: len(row)].T
     if not intercept:
-        gram += n[:, None, None] * x_mean[:, :, None] * x_mean[:, None, :]
+        gram += mean[-1][:, None, None] * x_mean[:, :, None] * x_mean[:, None, :]
+    gram[~solved] = np.eye(k)
     scale = np.sqrt(np.einsum("nii->ni", gram))
-    scale[~(scale > 0)] = np.nan
-    unit = gram / (scale[:, :, None] * scale[:, None, :])
-    singular = ~np.isfinite(unit).all(axis=(1, 2))
-    singular[~singular] |= np.abs(np.linalg.det(unit[~singular])) < 1e-14
-    unit[singular] = np.eye(k)
-    inverse = np.linalg.solve(unit, np.broadcast_to(np.eye(k), unit.shape))
-    inverse /= np.nan_to_num(scale[:, :, None] * scale[:, None, :], nan=1.0)
-    inverse[singular] = np.nan
-    if not intercept:
-        return np.moveaxis(inverse, 0, -1)
-    corner = np.einsum("nij,nj->ni", inverse, x_mean)
-    full = np.empty((len(gram), k + 1, k + 1))
-    full[:, 1:, 1:] = inverse
-    full[:, 0, 1:] = full[:, 1:, 0] = -corner
-    full[:, 0, 0] = 1.0 / n + np.einsum("ni,ni->n", corner, x_mean)
-    return np.moveaxis(full, 0, -1)
+    both = scale[:, :, None] * scale[:, None, :]
+    inverse = np.linalg.solve(gram / both, np.broadcast_to(np.eye(k), gram.shape)) / both
+    inverse[~solved] = np.nan
+    return np.moveaxis(inverse, 0, -1)
 
 
-def sandwich_rows(bread: np.ndarray, meat: np.ndarray, n_obs: np.ndarray) -> np.ndarray:
-    """Standard errors (row, p) from bread and meat (row, p, p), with n / (n - p) for small n."""
-    p = bread.shape[1]
+def sandwich_rows(
+    inverse: np.ndarray, x_mean: np.ndarray, meat: np.ndarray, n_obs: np.ndarray, intercept: bool
+) -> np.ndarray:
+    """Standard errors (row, p) from long-run sums of scores (row, p, p), with n / (n - p).
+
+    With an intercept the scores are those of (1, x - mean), whose cross products vanish: the
+    errors keep their digits whatever the level of x. alpha is then mean(y) - mean(x)' beta.
+    """
+    p = meat.shape[1]
     n = n_obs[:, None].astype(np.float64)
-    variance = np.einsum("rij,rjk,rki->ri", bread, meat, bread)
+    outer = inverse
+    if intercept:
+        outer = np.zeros_like(meat)
+        outer[:, 0, 0] = 1.0 / np.maximum(n_obs, 1)
+        outer[:, 1:, 1:] = inverse
+    covariance = outer @ meat @ outer
+    variance = np.einsum("rii->ri", covariance).copy()
+    if intercept:
+        to_alpha = np.concatenate([np.ones((len(n), 1)), -x_mean], axis=1)
+        variance[:, 0] = np.einsum("ri,rij,rj->r", to_alpha, covariance, to_alpha)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(n > p, np.sqrt(variance * n / (n - p)), np.nan)

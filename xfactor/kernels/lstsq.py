@@ -63,10 +63,11 @@ def row_lstsq(
     square = np.empty((n_products(k + 1), len(y)))
     for rows in row_blocks(len(y), y.shape[1] * (k + 1)):
         block = _row_block(y, regressors, weights, rows)
-        _row_sums(*block, intercept, mean[:, rows], square[:, rows])
+        _row_sums(*block, weighted, intercept, mean[:, rows], square[:, rows])
     out = solve_columns(mean, square, intercept, min_obs).T
     for r in np.flatnonzero(out[:, -1] == 1.0):  # rare: one at a time
-        solve_by_qr(*_row_block(y, regressors, weights, slice(r, r + 1)), intercept, out[r])
+        block = _row_block(y, regressors, weights, slice(r, r + 1))
+        solve_by_qr(*block, weighted, intercept, out[r])
     return split(out, k, y.dtype)
 
 
@@ -85,12 +86,12 @@ def _row_block(
 
 
 @kernel
-def _row_sums(y, x, w, intercept, mean, square):  # type: ignore[no-untyped-def]
+def _row_sums(y, x, w, weighted, intercept, mean, square):  # type: ignore[no-untyped-def]
     n_var = x.shape[1] + 1
     z = np.empty((n_var, y.shape[1] + 1))
     weight = np.empty(y.shape[1] + 1)
     for r in range(len(y)):
-        m = _observations(y, x, w, r, intercept, z, weight, mean[:, r])
+        m = _observations(y, x, w, r, weighted, intercept, z, weight, mean[:, r])
         for v in range(n_var):
             for u in range(v + 1):
                 s = _dot(z, u, v, m)
@@ -100,11 +101,10 @@ def _row_sums(y, x, w, intercept, mean, square):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _observations(y, x, w, r, intercept, z, weight, mean):  # type: ignore[no-untyped-def]
+def _observations(y, x, w, r, weighted, intercept, z, weight, mean):  # type: ignore[no-untyped-def]
     """Bring the complete observations of row r to the front of z, centred and root-weighted."""
     k_all = x.shape[1]
     n = y.shape[1]
-    weighted = w.size > 1
     for j in range(n):
         weight[j] = w[r, j] if weighted else 1.0
     for j in range(n):  # weight 0: not an observation
@@ -162,7 +162,7 @@ def _weighted_total(weight, values, pivot, m):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def solve_by_qr(y, x, w, intercept, out):  # type: ignore[no-untyped-def]
+def solve_by_qr(y, x, w, weighted, intercept, out):  # type: ignore[no-untyped-def]
     """Solve one ill-conditioned regression (row 0) again from its observations.
 
     Gram-Schmidt, each column orthogonalised twice. The squares of the data are never formed, so
@@ -176,7 +176,7 @@ def solve_by_qr(y, x, w, intercept, out):  # type: ignore[no-untyped-def]
     root = np.zeros((n_var * (n_var + 1) // 2, LANES))
     work = np.zeros((2 * n_var + 6, LANES))
     solved = np.zeros((2 * k_all + 5, LANES))
-    m = _observations(y, x, w, 0, intercept, z, weight, mean[:, 0])
+    m = _observations(y, x, w, 0, weighted, intercept, z, weight, mean[:, 0])
     for v in range(n_var):
         at = v * (v + 1) // 2
         before = np.sqrt(_dot(z, v, v, m))

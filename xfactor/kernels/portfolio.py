@@ -26,7 +26,7 @@ def long_short_rows(
         score = np.where((size > 0) & np.isfinite(size), x[rows], np.nan).astype(x.dtype)
         ranks = rank_rows(score, order=order)
         valid = np.isfinite(ranks).sum(axis=1, keepdims=True)
-        share = np.maximum((fraction * valid).astype(np.int64), 1) if fraction else n
+        share = np.maximum((fraction * valid + 1e-9).astype(np.int64), 1) if fraction else n
         count = np.minimum(np.asarray(share), valid // 2)
         weights = _leg(ranks > valid - count, size) - _leg(ranks <= count, size)
         out[rows] = np.where(np.isfinite(ranks) & (count >= least), weights, np.nan)

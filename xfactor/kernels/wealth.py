@@ -8,7 +8,8 @@ Wealth = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 def wealth_path(r: np.ndarray, *, offset: int, start: int, stop: int) -> Wealth:
     """Growth, highest and lowest wealth, worst drawdown (n,) from 1 at the start; NaN earns 0."""
     step = np.where(np.isfinite(r[start:stop]), r[start:stop], 0.0).astype(np.float64)
-    path = np.concatenate([np.ones((1, r.shape[1])), np.cumprod(1.0 + step, axis=0)])
+    growth = np.maximum(1.0 + step, 0.0)  # who has lost everything has nothing: not less
+    path = np.concatenate([np.ones((1, r.shape[1])), np.cumprod(growth, axis=0)])
     fall = path / np.maximum.accumulate(path, axis=0) - 1.0
     return path[-1], path.max(axis=0), path.min(axis=0), fall.min(axis=0)
 

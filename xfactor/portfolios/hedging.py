@@ -1,5 +1,6 @@
 """Taking the factors out of a stream of returns."""
 
+import numpy as np
 import xarray as xr
 
 from xfactor import panel, time_series
@@ -47,6 +48,7 @@ def hedge(
     >>> bool(result.hedged.std() < portfolio.std())
     True
     """
+    returns = panel.as_float(returns)
     if window is None:
         beta = time_series_ols(returns, factors, se="ols", min_obs=min_obs).beta
     else:
@@ -58,6 +60,7 @@ def hedge(
     elif panel.FACTOR not in factors.dims:
         factors = factors.expand_dims({panel.FACTOR: beta[panel.FACTOR].values})
     factors = factors.assign_coords({panel.FACTOR: beta[panel.FACTOR].values})
+    returns, factors = (a.where(np.isfinite(a)) for a in (returns, factors))
     hedged = (returns - xr.dot(factors, beta, dim=panel.FACTOR)).transpose(*returns.dims)
     hedged = hedged.astype(returns.dtype).assign_attrs(long_name="hedged return", units="decimal")
     return xr.Dataset(

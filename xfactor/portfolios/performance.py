@@ -33,8 +33,9 @@ def performance(
     xarray.Dataset
         ``mean`` and ``volatility`` (ddof 1) per year, ``sharpe`` their ratio (of excess returns,
         if that is what was given), ``tvalue`` of the mean (Newey-West), ``cumulative_return`` the
-        compound return, ``drawdown`` the worst loss from a peak (0 or negative), ``n_obs``.
-        Missing returns are left out: a date without one earns nothing.
+        compound return, ``drawdown`` the worst loss from a peak (0 or negative), ``n_obs``. A
+        return below -1 is ruin: what is left is 0, for good. Missing returns are left out: a date
+        without one earns nothing.
 
     Examples
     --------
@@ -48,7 +49,8 @@ def performance(
     r = panel.as_float(returns)
     average = newey_west(r, lags=lags, dim=dim)
     mean = average["mean"] * periods_per_year
-    volatility = r.where(np.isfinite(r)).std(dim, ddof=1) * np.sqrt(periods_per_year)
+    plain = newey_west(r, lags=0, dim=dim)  # the error of a mean: deviation over root n
+    volatility = plain.stderr * np.sqrt(plain.n_obs * periods_per_year)
     cumulative, drawdown = _apply.reduce(
         wealth.wealth_path,
         wealth.join_wealth,

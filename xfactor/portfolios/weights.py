@@ -105,8 +105,8 @@ def portfolio_returns(
     -------
     DataArray
         (date,), decimal. Names without a return on the date are left out and each leg's weight is
-        spread over the others, as a mean over known returns does. Missing where no name is held
-        or a leg has no known return.
+        spread over the others, as a mean over known returns does. Missing where all weights are
+        or a leg has no known return; weights of 0 throughout earn 0.
 
     Examples
     --------

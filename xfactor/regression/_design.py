@@ -49,6 +49,16 @@ def regressors(
     return arrays, labels
 
 
+def over_dims_of(y: xr.DataArray, x: Sequence[xr.DataArray]) -> xr.DataArray:
+    """Return y with the further dims of its regressors, the same along each."""
+    for a in x:
+        for dim in a.dims:
+            if dim != panel.FACTOR and dim not in y.dims:
+                labels = a.indexes.get(dim)
+                y = y.expand_dims({dim: a.sizes[dim] if labels is None else labels}, -1)
+    return y
+
+
 def least_obs(min_obs: int | None, n_coefficients: int) -> int:
     """Observations needed: one more than coefficients, unless the caller says otherwise."""
     if min_obs is None:
@@ -60,7 +70,7 @@ def residual(
     y: xr.DataArray, x: Sequence[xr.DataArray], beta: xr.DataArray, alpha: xr.DataArray | None
 ) -> xr.DataArray:
     """Return y less the fitted value; always lazy, so that it costs nothing unless asked for."""
-    y, beta, x = _lazy(y), _lazy(beta), [_lazy(v) for v in x]
+    y, beta, x = _finite(_lazy(y)), _lazy(beta), [_finite(_lazy(v)) for v in x]
     fitted: xr.DataArray | float = 0.0 if alpha is None else _lazy(alpha)
     parts = [
         part
@@ -73,7 +83,7 @@ def residual(
     ]
     for k, part in enumerate(parts):
         fitted = fitted + part * beta.isel({panel.FACTOR: k}, drop=True)
-    e = (y - fitted).transpose(*y.dims)
+    e = (y - fitted).transpose(*y.dims, ...)
     e = e.where(np.isfinite(e)).astype(y.dtype)
     return e.rename("residual").assign_attrs(long_name="residual", **_units(y))
 
@@ -81,6 +91,10 @@ def residual(
 def _lazy(a: xr.DataArray) -> xr.DataArray:
     """`a` as one dask chunk; named by chance, because hashing a panel takes longer than solving."""
     return a if a.chunks else a.chunk(token=uuid.uuid4().hex)
+
+
+def _finite(a: xr.DataArray) -> xr.DataArray:
+    return a.where(np.isfinite(a))
 
 
 def _units(y: xr.DataArray) -> dict[str, str]:

@@ -81,10 +81,9 @@ def cross_sectional_ols(
     panel.check_dim(y, dim, what)
     arrays, labels = _design.regressors(x, what, y)
     lag = panel.positive("lag", lag, 0)
-    if lag:
-        arrays = [time_series.lag(a, lag) for a in arrays]
-        where = None if where is None else time_series.lag(where, lag)
-        weights = None if weights is None else time_series.lag(weights, lag)
+    arrays = [_back(a, lag) for a in arrays]
+    where = None if where is None else _back(where, lag)
+    weights = None if weights is None else _back(weights, lag)
     y = panel.masked(y, where)
     inputs = [*arrays] if weights is None else [*arrays, panel.as_float(weights)]
     args = [_apply.Arg(y, (dim,))]
@@ -112,6 +111,10 @@ def cross_sectional_ols(
         },
         attrs={"lag": lag, "weighted": int(weights is not None)},
     )
+
+
+def _back(a: xr.DataArray, lag: int) -> xr.DataArray:
+    return time_series.lag(a, lag) if lag and panel.DATE in a.dims else a
 
 
 def _core(a: xr.DataArray, dim: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from xfactor.kernels import column_lstsq, hac
 from xfactor.regression import _design
 
 STDERR = ("newey_west", "white", "ols")
+_ROW, _COLUMN = "coefficient_", "other_coefficient_"  # dims of matrices, away from the user's
 
 
 def time_series_ols(
@@ -83,7 +84,7 @@ def time_series_ols(
     panel.choice("se", se, STDERR)
     panel.check_dim(y, dim, what)
     arrays, labels = _design.regressors(x, what, y)
-    y = panel.masked(y, where)
+    y = _design.over_dims_of(panel.masked(y, where), arrays)
     return _history(y, arrays, labels, intercept, se, lags, min_obs, dim, what)
 
 
@@ -118,7 +119,7 @@ def newey_west(x: xr.DataArray, *, lags: int | None = None, dim: str = panel.DAT
     (1.0, 0.57735)
     """
     panel.check_dim(x, dim, "newey_west")
-    aside = {panel.FACTOR: "series"} if panel.FACTOR in x.dims else {}
+    aside = {panel.FACTOR: "series_"} if panel.FACTOR in x.dims else {}
     x = panel.as_float(x).rename(aside)  # here "factor" is not what is regressed on
     fit = _history(x, [], [], True, "newey_west", lags, 1, dim, "newey_west")
     names = {"alpha": "mean", "alpha_stderr": "stderr", "alpha_tvalue": "tvalue"}
@@ -189,7 +190,7 @@ def rolling_ols(
         )
     if min_obs is None:
         min_obs = min(max(window // 2, p + 1), window)
-    y = panel.masked(y, where)
+    y = _design.over_dims_of(panel.masked(y, where), arrays)
     kernel = partial(
         column_lstsq.rolling_lstsq,
         window=window,
@@ -247,29 +248,28 @@ def _history(
     """Estimate by one pass of summed products; a second pass if the errors are robust."""
     p = len(labels) + intercept
     least = _design.least_obs(min_obs, p)
-    coefficients = [*([_design.INTERCEPT] if intercept else []), *labels]
     finalise = partial(_finalise, intercept=intercept, min_obs=least, dtype=y.dtype)
     labelled = _apply.Out((panel.FACTOR,), y.dtype, {panel.FACTOR: labels})
     each = _apply.Out((), y.dtype)
-    square = _apply.Out(
-        ("row", "column"), np.float64, {"row": coefficients, "column": coefficients}
-    )
-    outs = [labelled, labelled, each, each, each, _apply.Out((), np.int32), square]
-    beta, stderr, alpha, alpha_stderr, rsquared, n_obs, bread = _apply.reduce(
-        column_lstsq.history_sums, column_lstsq.merge_history, finalise, _arguments(y, arrays), outs,
-        dim=dim, what=what,
+    means = _apply.Out((_ROW,), np.float64, {_ROW: labels})
+    square = _apply.Out((_ROW, _COLUMN), np.float64, {_ROW: labels, _COLUMN: labels})
+    outs = [labelled, labelled, each, each, each, _apply.Out((), np.int32), means, square]
+    beta, stderr, alpha, alpha_stderr, rsquared, n_obs, x_mean, inverse = _apply.reduce(
+        column_lstsq.history_sums, column_lstsq.merge_history, finalise, _arguments(y, arrays),
+        outs, dim=dim, what=what,
     )  # fmt: skip
     residual = _design.residual(y, arrays, beta, alpha if intercept else None)
     attrs: dict[str, Any] = {"se": se}
     if se != "ols":
         attrs["lags"] = 0 if se == "white" else _lags(lags, y.sizes[dim])
         e = residual if y.chunks else residual.compute()
-        errors = _robust_errors(e, arrays, bread, n_obs, intercept, attrs["lags"], dim, what)
+        second = [x_mean, inverse, n_obs]
+        errors = _robust_errors(e, arrays, second, intercept, attrs["lags"], dim, what)
+        errors = errors.where(stderr.notnull().all(panel.FACTOR)).astype(y.dtype)
         start = 1 if intercept else 0
-        wide = errors.isel(row=slice(start, None)).rename(row=panel.FACTOR)
-        stderr = wide.where(stderr.notnull()).astype(y.dtype)
+        stderr = errors.isel(error=slice(start, None)).rename(error=panel.FACTOR)
         if intercept:
-            alpha_stderr = errors.isel(row=0, drop=True).astype(y.dtype)
+            alpha_stderr = errors.isel(error=0, drop=True)
     fit = {
         "beta": beta,
         "stderr": stderr,
@@ -291,31 +291,52 @@ def _lags(lags: int | None, n_dates: int) -> int:
 
 def _finalise(total: Any, *, intercept: bool, min_obs: int, dtype: Any) -> tuple[np.ndarray, ...]:
     fit = column_lstsq.solve_history(total, intercept=intercept, min_obs=min_obs, dtype=dtype)
-    return (*fit, hac.bread(total, intercept))
+    solved = np.asarray(np.isfinite(fit[0]).all(axis=0))
+    return (*fit, total[0][:-2], hac.inverse_products(total, intercept, solved))
 
 
 def _robust_errors(
     e: xr.DataArray,
     arrays: list[xr.DataArray],
-    bread: xr.DataArray,
-    n_obs: xr.DataArray,
+    first_pass: list[xr.DataArray],
     intercept: bool,
     lags: int,
     dim: str,
     what: str,
 ) -> xr.DataArray:
-    """Standard errors (asset, row) by the sandwich of summed scores."""
+    """Standard errors (asset, error) by the sandwich of summed scores."""
+    x_mean, inverse, n_obs = first_pass
+    args = _arguments(e, arrays)
+    if intercept:
+        args = [args[0], *_centred(args[1:], x_mean)]
+    labels = [*([_design.INTERCEPT] if intercept else []), *x_mean[_ROW].values]
+    meat_out = _apply.Out((_ROW, _COLUMN), np.float64, {_ROW: labels, _COLUMN: labels})
     kernel = partial(hac.score_sums, intercept=intercept, lags=lags)
-    labels = bread["row"].values
-    meat_out = _apply.Out(("row", "column"), np.float64, {"row": labels, "column": labels})
     (meat,) = _apply.reduce(
-        kernel, hac.add_scores, _only, _arguments(e, arrays), [meat_out],
-        before=lags, dim=dim, what=what,
-    )  # fmt: skip
-    core = ("row", "column")
-    args = [_apply.Arg(bread, core), _apply.Arg(meat, core), _apply.Arg(n_obs)]
-    out = _apply.Out(("row",), np.float64, {"row": labels})
-    return _apply.along(hac.sandwich_rows, args, [out], what=what)[0]
+        kernel, hac.add_scores, _only, args, [meat_out], before=lags, dim=dim, what=what
+    )
+    meat = meat.rename({_ROW: "score", _COLUMN: "other_score"})
+    args = [
+        _apply.Arg(inverse, (_ROW, _COLUMN)),
+        _apply.Arg(x_mean.rename({_ROW: "mean"}), ("mean",)),
+        _apply.Arg(meat, ("score", "other_score")),
+        _apply.Arg(n_obs),
+    ]
+    out = _apply.Out(("error",), np.float64, {"error": labels})
+    bare = [_apply.Arg(a.data.drop_vars(a.core, errors="ignore"), a.core) for a in args]
+    return _apply.along(partial(hac.sandwich_rows, intercept=intercept), bare, [out], what=what)[0]
+
+
+def _centred(args: Sequence[_apply.Arg], x_mean: xr.DataArray) -> list[_apply.Arg]:
+    """Regressors less each asset's own mean of them."""
+    mean = x_mean.rename({_ROW: panel.FACTOR}).drop_vars(panel.FACTOR, errors="ignore")
+    centred, at = [], 0
+    for arg in args:
+        k = arg.data.sizes[panel.FACTOR]
+        own = mean.isel({panel.FACTOR: slice(at, at + k)})
+        centred.append(_apply.Arg(arg.data - own, arg.core))
+        at += k
+    return centred
 
 
 def _only(total: tuple[np.ndarray]) -> np.ndarray:

@@ -6,6 +6,7 @@ renamed into it; new fields are written first, and become visible when the group
 file is replaced. A reader sees the old state or the new one; a kill leaves the old one.
 """
 
+import contextlib
 import os
 import shutil
 import sys
@@ -15,11 +16,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import pandas as pd
 import xarray as xr
 import zarr
+from dask.base import tokenize
+from dask.core import flatten
 from dask.diagnostics import ProgressBar
+from dask.highlevelgraph import HighLevelGraph
 from zarr.codecs import ZstdCodec
 
 from xfactor import panel as _panel
@@ -311,14 +316,37 @@ def _beside(path: Path, kind: str) -> Path:
 
 def _write(ds: xr.Dataset, path: Path, encoding: Any, progress: bool) -> None:
     """Write all data to a new group, which nobody can see yet."""
-    task = ds.to_zarr(
-        path, mode="w-", encoding=encoding, consolidated=False, compute=False, zarr_format=3
-    )
-    if progress:
-        with ProgressBar(minimum=1.0, out=sys.stderr):
-            task.compute()
-    else:
-        task.compute()
+    ds.to_zarr(path, mode="w-", encoding=encoding, consolidated=False, compute=False, zarr_format=3)
+    lazy = {str(n): v for n, v in ds.variables.items() if v.chunks is not None}
+    if not lazy:
+        return
+    with ProgressBar(minimum=1.0, out=sys.stderr) if progress else contextlib.nullcontext():
+        _by_date(lazy, path).compute()
+
+
+def _by_date(lazy: dict[str, xr.Variable], path: Path) -> da.Array:
+    """Tasks that write the lazy variables, with one last task for each block of dates.
+
+    xarray's own has a single last task. dask then takes all blocks to be needed to the end and
+    may compute them before it writes any: memory would grow with the history.
+    """
+    group = zarr.open_group(path, mode="r+")
+    data = [xr.conventions.encode_cf_variable(v, name=n).data for n, v in lazy.items()]
+    stored = da.store(data, [group[n] for n in lazy], lock=False, compute=False)
+    stored = stored if isinstance(stored, tuple) else (stored,)
+    blocks: dict[int, list[Any]] = {}
+    for v, array in zip(lazy.values(), stored, strict=True):
+        axis = v.dims.index(_panel.DATE) if _panel.DATE in v.dims else None
+        for key in flatten(array.__dask_keys__()):
+            blocks.setdefault(0 if axis is None else key[1 + axis], []).append(key)
+    name = "xfactor-written-" + tokenize(*[a.name for a in stored])
+    layer = {(name, i): (_written, blocks[k]) for i, k in enumerate(sorted(blocks))}
+    graph = HighLevelGraph.from_collections(name, layer, dependencies=stored)
+    return da.Array(graph, name, ((1,) * len(layer),), dtype=bool)
+
+
+def _written(blocks: list[Any]) -> np.ndarray:
+    return np.ones(1, dtype=bool)
 
 
 def _consolidate(path: Path) -> None:
