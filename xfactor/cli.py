@@ -14,11 +14,12 @@ from xfactor import __version__, ingest, lecture, runs
 from xfactor.panel import PanelError, error
 from xfactor.store import layout, open_panel
 
-# Peak memory of the lecture in panel-sized float64 arrays of one chunk, for each thread, and what
-# the interpreter, the libraries and the compiled kernels need: `tests/benchmarks/out_of_core.py`
-# prints the peaks that these two stay above.
-ARRAYS_PER_THREAD = 60
-BASE_BYTES = 500_000_000
+# Peak memory of the lecture: what the interpreter, the libraries and the compiled kernels need,
+# and arrays of the size of one chunk, most of them for the graph and a few for each thread.
+# `python -m tests.benchmarks.out_of_core --calibrate` prints measured peaks beside the plan.
+BASE_BYTES = 600_000_000
+ARRAYS = 100
+ARRAYS_PER_THREAD = 10
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -206,8 +207,8 @@ def plan(
     if limit is None:
         return chunk_dates, threads
     sizes = [chunk_dates] if fixed else [chunk_dates, 128, 64]
-    for workers in range(threads, 0, -1):  # smaller chunks cost less time than fewer threads
-        for dates in sizes:
+    for dates in sizes:  # a thread saves little, a chunk saves much
+        for workers in range(threads, 0, -1):
             if _peak(dates, n_assets, workers) <= limit:
                 return dates, workers
     least = _peak(dates, n_assets, 1)
@@ -219,7 +220,7 @@ def plan(
 
 
 def _peak(dates: int, n_assets: int, threads: int) -> float:
-    return BASE_BYTES + threads * ARRAYS_PER_THREAD * dates * n_assets * 8
+    return BASE_BYTES + (ARRAYS + threads * ARRAYS_PER_THREAD) * dates * n_assets * 8
 
 
 def _print(result: runs.LectureRun, started: float) -> None:

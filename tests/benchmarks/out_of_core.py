@@ -135,7 +135,13 @@ def together(folder: Path, size: Size) -> str:
 
 def demo(folder: Path, size: Size) -> str:
     """Run what `xfactor demo` runs."""
-    runs.run_demo(folder, dates=size.dates, assets=size.assets, chunk_dates=size.chunk_dates)
+    runs.run_demo(
+        folder,
+        dates=size.dates,
+        assets=size.assets,
+        chunk_dates=size.chunk_dates,
+        min_names=1,  # the small panel that compiles the kernels has thin legs
+    )
     return ""
 
 
