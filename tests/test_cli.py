@@ -62,7 +62,7 @@ def test_demo__writes_stores_and_pictures_that_open(demo):
 
 
 def test_main__demo_runs_and_says_where(tmp_path, capsys):
-    options = ["--dates", "380", "--assets", "60", "--memory-limit", "2GB"]
+    options = ["--dates", "380", "--assets", "60", "--min-names", "3", "--memory-limit", "2GB"]
     assert cli.main(["demo", "--out", str(tmp_path), *options]) == 0
     printed = capsys.readouterr().out
     assert str(tmp_path / "8_hedged.png") in printed
