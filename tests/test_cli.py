@@ -90,7 +90,7 @@ BAD = {
     "missing store": (["run", "nowhere.zarr"], "nothing is at nowhere.zarr"),
     "no panel": (["run", "{folder}"], "not a Zarr group"),
     "short history": (["run", "{demo}/panel.zarr", "--end", "2000-06-01"], "at least 354"),
-    "no date": (["run", "{demo}/panel.zarr", "--start", "2050-01-01"], "no date of"),
+    "no date": (["run", "{demo}/panel.zarr", "--start", "2050-01-01"], "has no date in"),
     "bad date": (["run", "{demo}/panel.zarr", "--start", "soon"], "'soon'"),
     "unknown symbol": (["run", "{demo}/panel.zarr", "--portfolio", "XXXXX"], "XXXXX"),
     "no such field": (["run", "{demo}/truth.zarr"], "no field 'returns'"),
@@ -102,6 +102,7 @@ BAD = {
         "Last",
     ),
     "store is there": (["ingest", "prices", "{prices}", "{demo}/panel.zarr"], "there already"),
+    "folder is a file": (["demo", "--out", "{prices}"], "File exists"),
     "fundamentals into nothing": (["ingest", "fundamentals", "{prices}", "x.zarr"], "x.zarr"),
 }
 

@@ -161,3 +161,10 @@ def test_import__is_light():
 def test_public_names__exist_and_are_sorted():
     assert list(xfactor.__all__) == sorted(xfactor.__all__)
     assert all(hasattr(xfactor, name) for name in xfactor.__all__)
+
+
+def test_package__gives_its_modules_at_first_use():
+    assert xfactor.lecture.FACTORS[0] == "market"
+    assert callable(xfactor.plot.cumulative)
+    with pytest.raises(AttributeError, match="no attribute 'lectures'"):
+        _ = xfactor.lectures

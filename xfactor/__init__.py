@@ -1,5 +1,7 @@
 """Fundamental factor models, out of core: xarray panels on Zarr, computed with Dask."""
 
+import importlib
+
 from xfactor._apply import compute
 from xfactor.cross_section import (
     bottom,
@@ -52,3 +54,11 @@ __all__ = [
     "write_panel",
     "zscore",
 ]
+
+_MODULES = ("ingest", "lecture", "plot")  # imported at first use: they bring pyarrow or matplotlib
+
+
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return importlib.import_module(f"xfactor.{name}")
+    raise AttributeError(f"module 'xfactor' has no attribute {name!r}")

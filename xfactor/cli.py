@@ -1,6 +1,7 @@
 """The command line: parse, call one function, print."""
 
 import argparse
+import math
 import os
 import re
 import sys
@@ -43,6 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as problem:
+        where = f" ({problem.filename})" if problem.filename else ""
+        print(
+            f"xfactor: {problem.strerror or problem}{where}; needed a file or folder to read or "
+            "write. Check the path, the rights and the space.",
+            file=sys.stderr,
+        )
+        return 2
     return 0
 
 
@@ -76,7 +85,9 @@ def _run_parser(p: argparse.ArgumentParser) -> None:
     p.add_argument("--out", type=Path, default=Path("xfactor-run"), help="folder for the results")
     p.add_argument("--start", help="first date, e.g. 2013-01-01")
     p.add_argument("--end", help="last date")
-    p.add_argument("--portfolio", help="its symbols, e.g. MSFT,AAPL (default: the five largest)")
+    p.add_argument(
+        "--portfolio", type=_symbols, help="its symbols, e.g. MSFT,AAPL (default: the five largest)"
+    )
     p.add_argument("--fraction", type=float, default=0.2, help="of the names in each leg (0.2)")
     p.add_argument("--names", type=_count, help="names in each leg, instead of a fraction")
     _legs_option(p)
@@ -151,7 +162,7 @@ def _run(args: argparse.Namespace) -> None:
     with dask.config.set(num_workers=threads):
         result = runs.run_lecture(
             args.store, args.out, start=args.start, end=args.end,
-            symbols=args.portfolio.split(",") if args.portfolio else None,
+            symbols=args.portfolio,
             fraction=args.fraction, n=args.names, min_names=args.min_names, window=args.window,
             momentum=args.momentum,
             progress=_terminal(),
@@ -213,9 +224,10 @@ def plan(
                 return dates, workers
     least = _peak(dates, n_assets, 1)
     raise error(
-        f"--memory-limit is {limit / 1e9:.2g} GB",
-        f"about {least / 1e9:.2g} GB for chunks of {dates} dates x {n_assets} assets",
-        f"Use --memory-limit {least / 1e9:.1f}GB" + (", or a store of smaller chunks" * fixed),
+        f"--memory-limit is {limit / 1e9:.3g} GB",
+        f"about {least / 1e9:.3g} GB for chunks of {dates} dates x {n_assets} assets",
+        f"Use --memory-limit {math.ceil(least / 1e8) / 10}GB"
+        + (", or a store of smaller chunks" * fixed),
     )
 
 
@@ -246,16 +258,24 @@ def _count(text: str) -> int:
 
 
 def _bytes(text: str) -> int:
-    match = re.fullmatch(r"([0-9.]+)\s*([kMGT]?)i?B?", text)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(i?)[bB]?", text)
     if not match:
         raise argparse.ArgumentTypeError(f"{text!r} is no size; write e.g. 2GB or 500MB")
-    return int(float(match[1]) * 1000 ** " kMGT".index(match[2] or " "))
+    return int(
+        float(match[1]) * (1024 if match[3] else 1000) ** " kmgt".index(match[2].lower() or " ")
+    )
+
+
+def _symbols(text: str) -> list[str]:
+    return [s.strip() for s in text.split(",") if s.strip()]
 
 
 def _momentum(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d+)-(\d+)", text)
     if not match:
         raise argparse.ArgumentTypeError(f"{text!r} is no pair of dates; write e.g. 252-21")
+    if int(match[1]) <= int(match[2]):
+        raise argparse.ArgumentTypeError(f"{text!r}: the first must exceed the second, e.g. 252-21")
     return int(match[1]), int(match[2])
 
 

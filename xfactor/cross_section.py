@@ -171,7 +171,7 @@ def quantile(
     fractions = np.atleast_1d(np.asarray(q, dtype=np.float64))
     if fractions.ndim != 1 or not ((fractions >= 0) & (fractions <= 1)).all():
         raise panel.error(f"q={q!r} was given", "fractions in [0, 1]", "Use e.g. q=[0.25, 0.75]")
-    _one_array(x, "quantile")
+    panel.one_array(x, "quantile")
     panel.check_dim(x, dim, "quantile")
     values = panel.masked(x, where)
     out = _apply.Out(("quantile",), values.dtype, {"quantile": fractions})
@@ -225,7 +225,7 @@ def qcut(
     bins = panel.positive("bins", bins)
     if bins > np.iinfo(np.int16).max:
         raise panel.error(f"bins={bins} was given", "at most 32767 buckets", "Use rank instead")
-    _one_array(x, "qcut")
+    panel.one_array(x, "qcut")
     panel.check_dim(x, dim, "qcut")
     args = [_apply.Arg(panel.masked(x, where), (dim,))]
     if breakpoints_from is not None:
@@ -400,11 +400,6 @@ def _transform(
         return _apply.along(run, [_apply.Arg(v, (dim,))], [out], what=what)[0]
 
     return _apply.over_variables(transform, x, dim, what)
-
-
-def _one_array(x: object, what: str) -> None:
-    if not isinstance(x, xr.DataArray):
-        raise TypeError(f"{what} takes a DataArray; found {type(x).__name__}.")
 
 
 def _ranks(

@@ -3,7 +3,7 @@
 Approach 1 builds factor portfolios from characteristics and regresses returns on their returns
 through time. Approach 2 makes exposures of the characteristics and regresses returns on them
 across assets, date by date. Both are Datasets of dask arrays on a dask-backed panel: nothing runs
-until they are computed, and computed together they read the panel once.
+until they are computed, and what is computed together reads the panel once.
 """
 
 from functools import partial
@@ -62,11 +62,13 @@ def characteristics(fields: xr.Dataset, *, lookback: int = 252, skip: int = 21) 
     cap = panel.field(fields, "market_cap")
     price = panel.field(fields, "adjusted_close" if "adjusted_close" in fields else "close")
     past = time_series.lag(price, skip)
+    # Without a price today there is no name to hold: a delisted one would keep its momentum.
+    momentum = time_series.returns(past, lookback - skip).where(price.notnull())
     return xr.Dataset(
         {
             "size": xr.ufuncs.log(cap.where(cap > 0)).assign_attrs(long_name="log market cap"),
             "value": panel.field(fields, "book_to_price"),
-            "momentum": time_series.returns(past, lookback - skip).assign_attrs(
+            "momentum": momentum.assign_attrs(
                 long_name=f"return from t-{lookback} to t-{skip}", units="decimal"
             ),
         }

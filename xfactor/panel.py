@@ -299,6 +299,26 @@ def check_panel(panel: xr.Dataset) -> xr.Dataset:
     return panel
 
 
+def one_array(x: object, what: str, name: str = "x") -> None:
+    """Raise unless `x` is a DataArray.
+
+    Parameters
+    ----------
+    x
+        What the caller passed.
+    what
+        The public function's name, for the message.
+    name
+        The argument's name.
+    """
+    if not isinstance(x, xr.DataArray):
+        found = type(x).__name__
+        hint = " Use dataset.to_dataarray('factor'), or one of its variables." * (
+            found == "Dataset"
+        )
+        raise TypeError(f"{what} takes a DataArray as {name}; found {found}.{hint}")
+
+
 def field(panel: xr.Dataset, name: str) -> xr.DataArray:
     """Return one field of a panel, or raise an error that lists the fields there are.
 

@@ -9,9 +9,12 @@ import xarray as xr
 
 from xfactor import _apply, cross_section, lecture, panel, plot, time_series
 from xfactor.portfolios import portfolio_returns
+from xfactor.regression import rolling_ols
 from xfactor.simulate import simulate_panel
 from xfactor.store import open_panel, write_panel
-from xfactor.text import lecture_text
+from xfactor.text import check_known, lecture_text
+
+BETAS = "betas.zarr"
 
 
 @dataclass(frozen=True)
@@ -97,27 +100,27 @@ def run_lecture(
     if truth is not None:
         sorts = lecture.factor_portfolios(traits, fraction=fraction, n=n, min_names=min_names)
         beside = _true_loadings(truth, sorts, weights)
-    betas = one.asset_beta
     every = {
-        "one": one.drop_vars("asset_beta"),
+        "one": one.drop_vars(["asset_beta", "asset_beta_quantile"]),
         "two": two,
         "snapshot": _snapshot(traits["value"]),
-        "last_betas": betas.isel({panel.DATE: -1}),
         "loadings": beside,
         "truth": None if truth is None else _last_truth(truth, window),
     }
     done = dict(zip(every, _apply.compute(*every.values(), progress=progress), strict=True))
+    check_known(done["one"], done["two"])  # before anything is written
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    betas = _write_betas(fields.returns, done["one"].factor_return, window, out, progress)
+    quantiles, last = _apply.compute(
+        cross_section.quantile(betas, lecture.QUANTILES), betas.isel({panel.DATE: -1})
+    )
+    done["one"] = done["one"].assign(asset_beta_quantile=quantiles)
     known = None
     if truth is not None:
-        known = truth_beside(done["one"], done["two"], done["loadings"], done["truth"],
-                             done["last_betas"])  # fmt: skip
-    text = lecture_text(done["one"], done["two"], known)  # before anything is written
-    out = Path(out)
-    # A range that begins inside a stored chunk has a short first one: even them out, a chunk of
-    # the new store taking from two of the old.
-    even = betas.chunk({panel.DATE: max(betas.chunksizes[panel.DATE])})
-    stored = xr.Dataset({"beta": even.transpose(panel.DATE, panel.ASSET, ...)})
-    files = [write_panel(stored, out / "betas.zarr", overwrite=True, progress=progress)]
+        known = truth_beside(done["one"], done["two"], done["loadings"], done["truth"], last)
+    text = lecture_text(done["one"], done["two"], known)
+    files = [out / BETAS]
     true_returns = None if truth is None else done["truth"].factor_returns
     files += plot.lecture_plots(done["one"], done["two"], done["snapshot"], out, true_returns)
     return LectureRun(done["one"], done["two"], text, files)
@@ -212,6 +215,19 @@ def truth_beside(
             "premium_correlation": xr.corr(two.factor_return.sel(factor=names), true, dim="date"),
         }
     )
+
+
+def _write_betas(
+    returns: xr.DataArray, factors: xr.DataArray, window: int, out: Path, progress: bool
+) -> xr.DataArray:
+    """Write the rolling betas of every asset, the one large result; give them back as stored."""
+    cuts = returns.chunksizes[panel.DATE]
+    betas = rolling_ols(returns, factors.chunk({panel.DATE: cuts}), window=window).beta
+    # A range that begins inside a stored chunk has a short first one: even them out, a chunk of
+    # the new store taking from two of the old.
+    even = betas.chunk({panel.DATE: max(cuts)}).transpose(panel.DATE, panel.ASSET, ...)
+    path = write_panel(xr.Dataset({"beta": even}), out / BETAS, overwrite=True, progress=progress)
+    return open_panel(path).beta
 
 
 def _snapshot(value: xr.DataArray) -> xr.Dataset:

@@ -72,7 +72,7 @@ def lecture_text(one: xr.Dataset, two: xr.Dataset, truth: xr.Dataset | None = No
     PanelError
         If there is no date on which all factors are known.
     """
-    _check_known(one, two)
+    check_known(one, two)
     return "\n\n".join(
         [
             _sorts(one, truth),
@@ -85,12 +85,23 @@ def lecture_text(one: xr.Dataset, two: xr.Dataset, truth: xr.Dataset | None = No
     )
 
 
-def _check_known(one: xr.Dataset, two: xr.Dataset) -> None:
-    for name, found in {
-        "factor return": one.factor_return,
-        "rolling beta": one.asset_beta_quantile.isel(quantile=1),
-        "cross-sectional regression": two.factor_return,
-    }.items():
+def check_known(one: xr.Dataset, two: xr.Dataset) -> None:
+    """Raise where a universe is too thin for anything to be shown.
+
+    Parameters
+    ----------
+    one, two
+        Results as in `lecture_text`; the assets' betas may be absent.
+
+    Raises
+    ------
+    PanelError
+        If there is no date on which all factors are known.
+    """
+    shown = {"factor return": one.factor_return, "cross-sectional regression": two.factor_return}
+    if "asset_beta_quantile" in one:
+        shown["rolling beta"] = one.asset_beta_quantile.isel(quantile=1)
+    for name, found in shown.items():
         if not bool(found.notnull().all(panel.FACTOR).any()):
             raise panel.error(
                 f"the panel has no date on which every {name} is known",

@@ -31,7 +31,7 @@ def lag(x: T, periods: int = 1, *, dim: str = panel.DATE) -> T:
     Parameters
     ----------
     x
-        Values (date, asset) of any dtype.
+        Numbers, codes or a mask (date, asset).
     periods
         How many dates back; 0 gives `x` again. Negative ones would look ahead and are refused.
     dim
@@ -40,7 +40,8 @@ def lag(x: T, periods: int = 1, *, dim: str = panel.DATE) -> T:
     Returns
     -------
     DataArray or Dataset
-        The first `periods` dates are missing: NaN for floats, False for masks, -1 for codes.
+        The first `periods` dates are missing: NaN for floats, False for masks, -1 for codes
+        (int8 and int16). Wider integers are counts, not codes: they become float64.
 
     Examples
     --------
@@ -51,9 +52,13 @@ def lag(x: T, periods: int = 1, *, dim: str = panel.DATE) -> T:
     periods = panel.positive("periods", periods, 0)
 
     def shift(v: xr.DataArray) -> xr.DataArray:
-        fill: Any = {"b": False, "i": panel.MISSING_CODE, "f": np.nan}.get(v.dtype.kind)
-        if fill is None:
-            v, fill = panel.as_float(v), np.nan
+        fill: Any = np.nan
+        if v.dtype == np.bool_:
+            fill = False
+        elif v.dtype in (np.int8, np.int16):
+            fill = panel.MISSING_CODE
+        else:
+            v = panel.as_float(v)
         return _window(_shift.lag_rows, v, dim, periods, 0, "lag", periods=periods, fill=fill)
 
     return _apply.over_variables(shift, x, dim, "lag")

@@ -46,7 +46,7 @@ ATTRS: dict[str, dict[str, Any]] = {
     "dividend": {"units": "USD", "long_name": "dividend per share, on the ex-date"},
     "split": {"units": "1", "long_name": "new shares per old share, on the ex-date"},
     "returns": {"units": "decimal per session", "long_name": "total return over (t-1, t]"},
-    "listed": {"long_name": "between the first and the last price"},
+    "listed": {"long_name": "between the first and the last price (in a gap, known only later)"},
     "market_returns": {
         "units": "decimal per session",
         "long_name": "total return of the market over (t-1, t]",

@@ -27,7 +27,7 @@ def hedge(
         Dates that the betas are estimated over, by `rolling_ols` with an intercept. None takes
         the betas of the whole history, as the lecture does: **in sample**, `lag` has no meaning.
     min_obs
-        As in `rolling_ols`.
+        As in `rolling_ols`: by default half of the window is enough for a beta.
     lag
         Dates by which the betas are moved back; 1 hedges with what was known the day before.
 
@@ -48,6 +48,7 @@ def hedge(
     >>> bool(result.hedged.std() < portfolio.std())
     True
     """
+    panel.one_array(returns, "hedge", "returns")
     returns = panel.as_float(returns)
     if window is None:
         beta = time_series_ols(returns, factors, se="ols", min_obs=min_obs).beta
@@ -65,5 +66,9 @@ def hedge(
     hedged = hedged.astype(returns.dtype).assign_attrs(long_name="hedged return", units="decimal")
     return xr.Dataset(
         {"hedged": hedged, "beta": beta},
-        attrs={"in_sample": int(window is None), "window": window or 0, "lag": lag},
+        attrs={
+            "in_sample": int(window is None),
+            "window": window or 0,
+            "lag": lag if window is not None else 0,
+        },
     )

@@ -9,7 +9,7 @@ from xfactor.regression import newey_west
 
 
 def performance(
-    returns: xr.DataArray,
+    returns: xr.DataArray | xr.Dataset,
     *,
     periods_per_year: float = 252,
     lags: int | None = None,
@@ -20,7 +20,8 @@ def performance(
     Parameters
     ----------
     returns
-        Decimal returns (date,), or of many streams (date, factor).
+        Decimal returns (date,), or of many streams (date, factor); a Dataset of streams is taken
+        as one array with a `factor` dim.
     periods_per_year
         Dates in a year.
     lags
@@ -45,6 +46,9 @@ def performance(
     >>> round(float(table.cumulative_return), 6), round(float(table.drawdown), 6)
     (-0.34, -0.5)
     """
+    if isinstance(returns, xr.Dataset):
+        returns = returns.to_dataarray(panel.FACTOR)
+    panel.one_array(returns, "performance", "returns")
     panel.check_dim(returns, dim, "performance")
     r = panel.as_float(returns)
     average = newey_west(r, lags=lags, dim=dim)

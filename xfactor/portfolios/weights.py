@@ -61,6 +61,7 @@ def long_short(
         n = panel.positive("n", n)
     elif not 0 < float(fraction or 0) <= 0.5:
         raise panel.error(f"fraction={fraction!r} was given", "0 < fraction <= 0.5", "Use 0.2")
+    panel.one_array(x, "long_short")
     panel.check_dim(x, dim, "long_short")
     values = panel.masked(x, where)
     order = panel.label_order(values.indexes[dim]) if dim in values.indexes else None
@@ -91,8 +92,8 @@ def portfolio_returns(
     Parameters
     ----------
     weights
-        Weights (date, asset), long positive and short negative; further dims give several
-        portfolios. A missing weight is not held.
+        Weights (date, asset), long positive and short negative; (asset,) for the same on every
+        date; further dims give several portfolios. A missing weight is not held.
     returns
         Returns (date, asset), decimal, each over (t-1, t].
     lag
@@ -116,10 +117,14 @@ def portfolio_returns(
     >>> xf.portfolio_returns(w, r).round(6).values
     array([ nan, 0.02])
     """
+    panel.one_array(weights, "portfolio_returns", "weights")
+    panel.one_array(returns, "portfolio_returns", "returns")
     panel.check_dim(weights, dim, "portfolio_returns")
     panel.check_dim(returns, dim, "portfolio_returns")
     lag = panel.positive("lag", lag, 0)
-    held = time_series.lag(panel.as_float(weights), lag) if lag else panel.as_float(weights)
+    held = panel.as_float(weights)
+    if lag and panel.DATE in held.dims:  # weights without dates are held throughout
+        held = time_series.lag(held, lag)
     r = panel.as_float(returns)
     args = [_apply.Arg(held, (dim,)), _apply.Arg(r, (dim,))]
     out = _apply.Out((), r.dtype)

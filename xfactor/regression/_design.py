@@ -90,7 +90,10 @@ def residual(
 
 def _lazy(a: xr.DataArray) -> xr.DataArray:
     """`a` as one dask chunk; named by chance, because hashing a panel takes longer than solving."""
-    return a if a.chunks else a.chunk(token=uuid.uuid4().hex)
+    if a.chunks:
+        return a
+    lazy = a.variable.chunk({}, name=f"xfactor-{uuid.uuid4().hex}")
+    return a.copy(data=lazy.data)  # its coords stay as they are: arithmetic compares them
 
 
 def _finite(a: xr.DataArray) -> xr.DataArray:

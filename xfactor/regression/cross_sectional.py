@@ -74,7 +74,7 @@ def cross_sectional_ols(
     >>> panel, truth = xf.simulate_panel(dates=300, assets=80, seed=1)
     >>> size = xf.standardize(panel.market_cap).rename("size")
     >>> result = xf.cross_sectional_ols(panel.returns, size)
-    >>> list(result.factor.values)
+    >>> [str(name) for name in result.factor.values]
     ['intercept', 'size']
     """
     what = "cross_sectional_ols"

@@ -82,19 +82,24 @@ def time_series_ols(
     """
     what = "time_series_ols"
     panel.choice("se", se, STDERR)
+    if lags is not None and se != "newey_west":
+        raise panel.error(f"lags={lags} was given with se={se!r}", "no lags", "Leave lags out")
     panel.check_dim(y, dim, what)
     arrays, labels = _design.regressors(x, what, y)
     y = _design.over_dims_of(panel.masked(y, where), arrays)
     return _history(y, arrays, labels, intercept, se, lags, min_obs, dim, what)
 
 
-def newey_west(x: xr.DataArray, *, lags: int | None = None, dim: str = panel.DATE) -> xr.Dataset:
+def newey_west(
+    x: xr.DataArray | xr.Dataset, *, lags: int | None = None, dim: str = panel.DATE
+) -> xr.Dataset:
     """Mean of a series with its Newey-West standard error and t: Fama-MacBeth's second step.
 
     Parameters
     ----------
     x
-        Series (date,), or many (date, factor), e.g. factor returns.
+        Series (date,), or many (date, factor), e.g. factor returns; a Dataset of series is taken
+        as one array with a `factor` dim.
     lags
         Lags of the Bartlett kernel; by default floor(4 (T / 100)^(2/9)), T the number of dates;
         0 gives the plain standard error of a mean.
@@ -118,6 +123,9 @@ def newey_west(x: xr.DataArray, *, lags: int | None = None, dim: str = panel.DAT
     >>> float(fit["mean"]), round(float(fit.stderr), 6)
     (1.0, 0.57735)
     """
+    if isinstance(x, xr.Dataset):
+        x = x.to_dataarray(panel.FACTOR)
+    panel.one_array(x, "newey_west")
     panel.check_dim(x, dim, "newey_west")
     aside = {panel.FACTOR: "series_"} if panel.FACTOR in x.dims else {}
     x = panel.as_float(x).rename(aside)  # here "factor" is not what is regressed on
@@ -262,7 +270,8 @@ def _history(
     attrs: dict[str, Any] = {"se": se}
     if se != "ols":
         attrs["lags"] = 0 if se == "white" else _lags(lags, y.sizes[dim])
-        e = residual if y.chunks else residual.compute()
+        lazy = any(a.chunks is not None for a in (y, *arrays))
+        e = residual if lazy else residual.compute(scheduler="threads")
         second = [x_mean, inverse, n_obs]
         errors = _robust_errors(e, arrays, second, intercept, attrs["lags"], dim, what)
         errors = errors.where(stderr.notnull().all(panel.FACTOR)).astype(y.dtype)

@@ -3,7 +3,9 @@
 A store is a Zarr v3 group with consolidated metadata, one array per field, chunked by date with
 all assets in a chunk. It is published in one step: a new store is written beside its place and
 renamed into it; new fields are written first, and become visible when the group's one metadata
-file is replaced. A reader sees the old state or the new one; a kill leaves the old one.
+file is replaced. A reader sees the old state or the new one, and a kill leaves the old one; but
+for the moment in which a whole store is overwritten: between its two renames a kill leaves the old
+store beside its place, and `open_panel` says where.
 """
 
 import contextlib
@@ -202,8 +204,13 @@ def open_panel(
     """
     path = Path(path)
     if not path.exists():
+        aside = [str(p) for p in path.parent.glob(f".{path.name}.*.old") if is_store(p)]
         raise _panel.error(
-            f"nothing is at {path}", "a panel store", "Check the path, or make one: xfactor ingest"
+            f"nothing is at {path}",
+            "a panel store",
+            f"An overwrite was interrupted: rename {aside[0]} to {path}"
+            if aside
+            else "Check the path, or make one: xfactor ingest",
         )
     if not is_store(path):
         raise _panel.error(
@@ -222,7 +229,7 @@ def open_panel(
         opened = opened.sel(date=slice(_day("start", start), _day("end", end)))
         if opened.sizes[_panel.DATE] == 0:
             raise _panel.error(
-                f"no date of {path} lies between {start} and {end}",
+                f"{path} has no date in {start or 'the beginning'} to {end or 'the end'}",
                 f"dates within {whole[0]:%Y-%m-%d} to {whole[-1]:%Y-%m-%d}",
                 "Change start or end",
             )
@@ -365,5 +372,9 @@ def _publish(partial: Path, path: Path) -> None:
         return
     aside = _beside(path, "old")
     os.rename(path, aside)
-    os.rename(partial, path)
+    try:
+        os.rename(partial, path)
+    except BaseException:
+        os.rename(aside, path)
+        raise
     shutil.rmtree(aside, ignore_errors=True)
