@@ -207,12 +207,13 @@ def test_forward_returns__of_n_dates_are_the_lagged_product_of_one(x, n):
 
 
 @pytest.mark.parametrize(
-    ("name", "fill"), [("listed", False), ("sector", -1), ("volume", -1), ("weight", NAN)]
+    ("name", "fill"), [("listed", False), ("sector", -1), ("volume", NAN), ("weight", NAN)]
 )
 def test_lag__keeps_the_dtype_and_fills_with_its_missing_value(panel, name, fill):
     x = panel[name]
     got = xf.lag(x, 2)
-    assert got.dtype == x.dtype
+    # A count is no code: -1 shares would be a number, so wide integers become floats.
+    assert got.dtype == (np.float64 if name == "volume" else x.dtype)
     np.testing.assert_array_equal(got[:2].values, np.full((2, 7), fill))
     np.testing.assert_array_equal(got[2:].values, x[:-2].values)
     contracts.assert_same_bits(xf.lag(x.chunk(date=5), 2).compute(), got)
