@@ -156,7 +156,7 @@ def report(results: Sequence[tuple[Row, float, float]], cells: int) -> str:
     for row, own, other in results:
         lines.append(
             f"{row.name:<20} {own:8.3f} {own / cells * 1e9:8.1f}   "
-            f"{row.reference_name:<28} {other:8.3f} {own / other:6.2f}"
+            f"{row.reference_name:<28} {other:8.3f} {own / other:6.2g}"
         )
     return "\n".join(lines)
 
