@@ -15,7 +15,6 @@ from xfactor import cross_section, panel, time_series
 from xfactor.portfolios import hedge, long_short, portfolio_returns
 from xfactor.regression import cross_sectional_ols, newey_west, rolling_ols, time_series_ols
 
-CHARACTERISTICS = ("size", "value", "momentum")
 FACTORS = ("market", "SMB", "HML", "MOM")
 QUANTILES = (0.1, 0.5, 0.9)
 # A leg of fewer names than this is one company's news, not a factor: such dates are missing.
