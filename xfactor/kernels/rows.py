@@ -26,6 +26,9 @@ def zscore_rows(x: np.ndarray, ddof: int) -> np.ndarray:
     def block(rows: np.ndarray) -> np.ndarray:
         deviation, valid, count = _deviations(rows)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore", under="ignore"):
+            peak = np.abs(deviation).max(axis=1)
+            tiny = (peak > 0) & (peak < 1e-140)  # the squares would vanish
+            deviation[tiny] /= peak[tiny, None]
             variance = (deviation * deviation).sum(axis=1, keepdims=True) / (count - ddof)
             usable = (variance > 0) & (variance < np.inf) & (count > ddof)
             scale = np.where(usable, np.sqrt(variance), np.nan)
