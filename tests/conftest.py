@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 # would fail at random; the number of examples bounds the time instead.
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 # "dev" draws the same examples every time: what passed once does not fail on someone's machine.
-settings.register_profile("dev", max_examples=50, derandomize=True, **COMMON)
+settings.register_profile("dev", max_examples=30, derandomize=True, **COMMON)
 settings.register_profile("ci", max_examples=200, print_blob=True, **COMMON)
 settings.register_profile("nightly", max_examples=2000, print_blob=True, **COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))

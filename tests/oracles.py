@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import scipy.stats
 import xarray as xr
 
 NAN = math.nan
@@ -36,20 +37,26 @@ def by_label(values: Sequence[float], labels: Sequence[Any], descending: bool) -
 # --- rows: the assets of one date ---------------------------------------------------------------
 
 
-def rank(values, labels, method="ordinal", ascending=True, pct=False):
+def rank(values, labels, method="ordinal", ascending=True, pct=False, scores="rank"):
     order = by_label(values, labels, descending=not ascending)
+    n = len({values[j] for j in order}) if method == "dense" else len(order)
     out = [NAN] * len(values)
     for j in order:
         places = [i + 1 for i, k in enumerate(order) if values[k] == values[j]]
-        out[j] = {
+        r = {
             "ordinal": order.index(j) + 1,
             "average": sum(places) / len(places),
             "min": min(places),
             "max": max(places),
             "dense": len({values[k] for k in order[: places[0]]}),
         }[method]
-        if pct:
-            out[j] /= len(order)
+        if scores == "normal":
+            r = scipy.stats.norm.ppf((r - 0.5) / n)
+        elif pct == "linear":
+            r = (r - 1) / (n - 1) if n > 1 else r / 2
+        elif pct:
+            r = (r - 0.5 * (pct == "hazen")) / n
+        out[j] = r
     return out
 
 
@@ -74,38 +81,83 @@ def quantile(values, q):
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
-def qcut(values, bins, breakpoints=None):
-    source = values if breakpoints is None else [
-        v for v, b in zip(values, breakpoints, strict=True) if b
-    ]  # fmt: skip
-    ordered = sorted(valid(source))
-    if not ordered:
+def qcut(values, *labels, bins, breakpoints=None, method="pivot"):
+    if method == "rank":
+        n = len(valid(values))
+        ranks = rank(values, *labels)
+        return [int((r - 1) * bins // n) if r == r else -1 for r in ranks]
+    chosen = [True] * len(values) if breakpoints is None else breakpoints
+    ordered = sorted(valid([v for v, b in zip(values, chosen, strict=True) if b]))
+    n = len(ordered)
+    if n == 0:
         return [-1] * len(values)
-    pivots = [ordered[k * (len(ordered) - 1) // bins] for k in range(1, bins)]
-    return [sum(v > p for p in pivots) if math.isfinite(v) else -1 for v in values]
+    if method == "ecdf":
+        share = [Fraction(sum(p <= v for p in ordered), n) for v in values]
+        bucket = [max(math.ceil(bins * f) - 1, 0) for f in share]
+    else:
+        pivots = [ordered[k * (n - 1) // bins] for k in range(1, bins)]
+        bucket = [sum(v > p for p in pivots) for v in values]
+    return [k if math.isfinite(v) else -1 for v, k in zip(values, bucket, strict=True)]
 
 
-def winsorize(values, low, high):
+def between(values, low, high):
+    least, most = quantile(values, low), quantile(values, high)
+    return [math.isfinite(v) and least <= v <= most for v in values]
+
+
+def median_and_mad(values):
+    median = quantile(values, 0.5)
+    return median, 1.4826 * quantile([abs(v - median) for v in valid(values)], 0.5)
+
+
+def mean_and_std(values, ddof=0):
+    """Both in exact fractions, the root rounded once; None where there is none."""
+    exact = [Fraction(v) for v in valid(values)]
+    if len(exact) <= ddof or not exact:
+        return None, None
+    mean = sum(exact) / len(exact)
+    return mean, root(sum((v - mean) ** 2 for v in exact) / (len(exact) - ddof))
+
+
+def limits_of(values, low, high, method):
     ordered = sorted(valid(values))
     n = len(ordered)
     if n == 0:
-        return [NAN] * len(values)
-    least, most = ordered[int(low * n)], ordered[n - 1 - int(high * n)]
+        return NAN, NAN
+    if method == "count":
+        return ordered[int(low * n)], ordered[n - 1 - int(high * n)]
+    if method == "quantile":
+        return quantile(values, low), quantile(values, 1 - high)
+    centre, scale = median_and_mad(values) if method == "mad" else mean_and_std(values)
+    if scale == 0:
+        return -math.inf, math.inf
+    return float(centre) - low * scale, float(centre) + high * scale
+
+
+def winsorize(values, low, high, method="count"):
+    least, most = limits_of(values, low, high, method)
     return [min(max(v, least), most) if math.isfinite(v) else NAN for v in values]
 
 
+def trim(values, low, high, method="count"):
+    least, most = limits_of(values, low, high, method)
+    return [v if math.isfinite(v) and least <= v <= most else NAN for v in values]
+
+
 def zscore(values, ddof=0):
-    known = valid(values)
-    if len(set(known)) < 2 or len(known) <= ddof:
+    mean, std = mean_and_std(values, ddof)
+    if len(set(valid(values))) < 2 or not std:
         return [NAN] * len(values)
-    exact = [Fraction(v) for v in known]
-    mean = sum(exact) / len(exact)
-    std = root(sum((v - mean) ** 2 for v in exact) / (len(exact) - ddof))
     return [float(Fraction(v) - mean) / std if math.isfinite(v) else NAN for v in values]
 
 
-def standardize(values, low, high, ddof=0):
-    return zscore(winsorize(values, low, high), ddof)
+def robust_zscore(values):
+    median, mad = median_and_mad(values) if valid(values) else (NAN, NAN)
+    return [(v - median) / mad if math.isfinite(v) and mad > 0 else NAN for v in values]
+
+
+def standardize(values, low, high, ddof=0, method="count"):
+    return zscore(winsorize(values, low, high, method), ddof)
 
 
 def demean(values):
@@ -114,57 +166,28 @@ def demean(values):
     return [float(Fraction(v) - mean) if math.isfinite(v) else NAN for v in values]
 
 
-# --- columns: the history of one asset ----------------------------------------------------------
+def fillna(values, method, min_obs):
+    known = valid(values)
+    fill = NAN
+    if len(known) >= min_obs:
+        fill = quantile(values, 0.5) if method == "median" else float(mean_and_std(values)[0])
+    return [v if math.isfinite(v) else fill for v in values]
 
 
-def lag(values, periods):
-    return [values[t - periods] if t >= periods else NAN for t in range(len(values))]
-
-
-def returns(values, periods):
-    out = []
-    for t, new in enumerate(values):
-        old = values[t - periods] if t >= periods else NAN
-        known = math.isfinite(new) and math.isfinite(old) and old > 0
-        out.append(new / old - 1 if known else NAN)
-    return out
-
-
-def forward_returns(values, periods):
-    out = []
-    for t in range(len(values)):
-        ahead = values[t + 1 : t + 1 + periods]
-        if len(ahead) < periods or len(valid(ahead)) < periods:
-            out.append(NAN)
-        else:
-            out.append(math.prod(1 + r for r in ahead) - 1)
-    return out
-
-
-def _windows(values, window):
-    for t in range(len(values)):
-        yield [Fraction(v) for v in valid(values[max(0, t - window + 1) : t + 1])]
-
-
-def rolling_mean(values, window, min_obs=None):
-    """In exact fractions, rounded once."""
-    least = window if min_obs is None else min_obs
-    return [
-        float(sum(known) / len(known)) if len(known) >= max(least, 1) else NAN
-        for known in _windows(values, window)
-    ]
-
-
-def rolling_std(values, window, min_obs=None, ddof=1):
-    """In exact fractions up to the square root."""
-    least = window if min_obs is None else min_obs
-    out = []
-    for known in _windows(values, window):
-        if len(known) < max(least, 1) or len(known) <= ddof:
-            out.append(NAN)
-            continue
-        mean = sum(known) / len(known)
-        out.append(root(sum((v - mean) ** 2 for v in known) / (len(known) - ddof)))
+def neutralize(values, labels):
+    """Residual on a constant and on the exposure that the table makes from the labels."""
+    place = [sorted(labels).index(name) for name in labels]
+    exposure = [float(p**2 % 7) for p in place]
+    use = [j for j, v in enumerate(values) if math.isfinite(v)]
+    out = [NAN] * len(values)
+    if len(use) < 3 or len({exposure[j] for j in use}) < 2:
+        return out
+    x, y = ([Fraction(a[j]) for j in use] for a in (exposure, values))
+    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
+    slope = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True))
+    slope /= sum((a - mean_x) ** 2 for a in x)
+    for j, a, b in zip(use, x, y, strict=True):
+        out[j] = float(b - mean_y - slope * (a - mean_x))
     return out
 
 

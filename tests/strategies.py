@@ -75,7 +75,6 @@ def panels(
     min_assets=1,
     max_assets=MAX_ASSETS,
     dtypes=(np.float64, np.float32),
-    positive=False,
     any_order=True,
 ):
     """One field (date, asset): labels in any order, dims in any order, attrs and a name."""
@@ -84,8 +83,6 @@ def panels(
         draw(st.integers(min_assets, max_assets)),
     )
     values = draw(cells(shape, draw(st.sampled_from(dtypes))))
-    if positive:  # prices; a few stay at or below 0, which functions of prices must survive
-        values = np.where(values < -1, -values, values)
     x = xr.DataArray(
         values,
         dims=("date", "asset"),
@@ -124,6 +121,18 @@ def masks(draw, x):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     share = draw(st.sampled_from([0.0, 0.3, 0.8, 1.0]))
     values = rng.random([x.sizes[d] for d in dims]) < share
+    return xr.DataArray(values, dims=dims, coords={d: x[d] for d in dims})
+
+
+@st.composite
+def codes(draw, x):
+    """Group codes with the labels of `x`, static or not: few or sparse ones, -1 for none, bool."""
+    dims = draw(st.sampled_from([("date", "asset"), ("asset", "date"), ("asset",), ("date",)]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    known = draw(st.sampled_from([(0,), (0, 1), (-1, 0, 1, 2), (-1, 3), (-1,), (-7, 2, 40_000)]))
+    values = rng.choice(known, [x.sizes[d] for d in dims])
+    kinds = [np.int64, np.int32] + [np.int16] * (max(known) < 100) + [np.bool_] * (known == (0, 1))
+    values = values.astype(draw(st.sampled_from(kinds)))
     return xr.DataArray(values, dims=dims, coords={d: x[d] for d in dims})
 
 

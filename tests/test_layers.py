@@ -17,7 +17,7 @@ LAYERS = {
     "_inputs": 0.3, "_graph": 0.6, "_apply": 1, "_scan": 1, "cross_section": 1, "time_series": 1,
     "regression": 2, "portfolios": 2, "risk": 2, "evaluation": 2,
     "pipeline": 3, "plot": 3, "report": 3, "lecture": 3, "text": 3,
-    "runs": 4,
+    "runs": 4, "testing": 4,
     "cli": 5, "__init__": 6,
 }  # fmt: skip
 
@@ -33,6 +33,7 @@ MAY_IMPORT_SIDE = 3
 SIDEWAYS = {
     ("cross_section", "_apply"): "the road from labels to kernels",
     ("time_series", "_apply"): "the road from labels to kernels",
+    ("time_series", "_scan"): "the same road, for recursions",
     ("portfolios", "regression"): "a hedge is a rolling regression; a performance has its error",
 }
 

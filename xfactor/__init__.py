@@ -4,13 +4,18 @@ import importlib
 
 from xfactor._apply import compute
 from xfactor.cross_section import (
+    between,
     bottom,
+    composite,
     demean,
+    fillna,
+    neutralize,
     qcut,
     quantile,
     rank,
     standardize,
     top,
+    trim,
     winsorize,
     zscore,
 )
@@ -19,22 +24,65 @@ from xfactor.portfolios import hedge, long_short, performance, portfolio_returns
 from xfactor.regression import cross_sectional_ols, newey_west, rolling_ols, time_series_ols
 from xfactor.simulate import simulate_panel
 from xfactor.store import add_fields, open_panel, write_panel
-from xfactor.time_series import forward_returns, lag, returns, rolling_mean, rolling_std
+from xfactor.time_series import (
+    age,
+    cumulative_returns,
+    decay_linear,
+    diff,
+    drawdown,
+    ewm_cov,
+    ewm_mean,
+    ewm_std,
+    ewm_var,
+    ffill,
+    forward_returns,
+    growth,
+    lag,
+    returns,
+    rolling_beta,
+    rolling_corr,
+    rolling_cov,
+    rolling_max,
+    rolling_mean,
+    rolling_median,
+    rolling_min,
+    rolling_quantile,
+    rolling_rank,
+    rolling_skew,
+    rolling_std,
+    rolling_sum,
+    rolling_var,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
     "PanelError",
     "add_fields",
+    "age",
+    "between",
     "bottom",
     "check_panel",
+    "composite",
     "compute",
     "cross_sectional_ols",
+    "cumulative_returns",
+    "decay_linear",
     "demean",
+    "diff",
+    "drawdown",
+    "ewm_cov",
+    "ewm_mean",
+    "ewm_std",
+    "ewm_var",
+    "ffill",
+    "fillna",
     "forward_returns",
+    "growth",
     "hedge",
     "lag",
     "long_short",
+    "neutralize",
     "newey_west",
     "open_panel",
     "performance",
@@ -43,19 +91,32 @@ __all__ = [
     "quantile",
     "rank",
     "returns",
+    "rolling_beta",
+    "rolling_corr",
+    "rolling_cov",
+    "rolling_max",
     "rolling_mean",
+    "rolling_median",
+    "rolling_min",
     "rolling_ols",
+    "rolling_quantile",
+    "rolling_rank",
+    "rolling_skew",
     "rolling_std",
+    "rolling_sum",
+    "rolling_var",
     "simulate_panel",
     "standardize",
     "time_series_ols",
     "top",
+    "trim",
     "winsorize",
     "write_panel",
     "zscore",
 ]
 
-_MODULES = ("ingest", "lecture", "plot")  # imported at first use: they bring pyarrow or matplotlib
+# Imported at first use: they bring pyarrow or matplotlib, or belong in tests only.
+_MODULES = ("ingest", "lecture", "plot", "testing")
 
 
 def __getattr__(name: str) -> object:

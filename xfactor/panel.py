@@ -135,26 +135,83 @@ def check_mask(x: xr.DataArray, mask: xr.DataArray, name: str) -> None:
     name
         The option's name, for the message.
     """
-    if not isinstance(mask, xr.DataArray):
-        raise TypeError(f"{name} takes a DataArray; found {type(mask).__name__}.")
+    _check_array(mask, name)
     if mask.dtype != np.bool_:
         raise TypeError(
             f"{name} has dtype {mask.dtype}; needed bool. Use {name}=mask.astype(bool)."
         )
+    check_beside(x, mask, name)
+
+
+def check_codes(x: xr.DataArray, codes: xr.DataArray, name: str) -> None:
+    """Raise unless `codes` are integers or bool that fit beside `x`, as in `check_mask`.
+
+    Parameters
+    ----------
+    x
+        Values.
+    codes
+        What the caller passed: group codes, negative ones for cells of no group.
+    name
+        The option's name, for the message.
+    """
+    _check_array(codes, name)
+    if codes.dtype.kind not in "iub":
+        remedy = f"Use {name}=codes.fillna(-1).astype('int16')"
+        if codes.dtype.kind not in "f":
+            remedy = "Number the labels, e.g. with pandas.factorize"
+        raise TypeError(f"{name} has dtype {codes.dtype}; needed integer codes. {remedy}.")
+    check_beside(x, codes, name)
+
+
+def check_numbers(x: xr.DataArray, numbers: xr.DataArray, name: str) -> None:
+    """Raise unless `numbers` are numeric and fit beside `x`, as in `check_mask`.
+
+    Parameters
+    ----------
+    x
+        Values.
+    numbers
+        What the caller passed, weights for example.
+    name
+        The option's name, for the message.
+    """
+    _check_array(numbers, name)
+    as_float(numbers.rename(name))
+    check_beside(x, numbers, name)
+
+
+def _check_array(other: object, name: str) -> None:
+    if not isinstance(other, xr.DataArray):
+        raise TypeError(f"{name} takes a DataArray; found {type(other).__name__}.")
+
+
+def check_beside(x: xr.DataArray, other: xr.DataArray, name: str) -> None:
+    """Raise unless `other` has no dims but those of `x`, its labels and its chunks.
+
+    Parameters
+    ----------
+    x
+        Values.
+    other
+        What the caller passed to go with them.
+    name
+        The option's name, for the message.
+    """
     own = str(x.name or "x")
-    further = [str(d) for d in mask.dims if d not in x.dims]
+    further = [str(d) for d in other.dims if d not in x.dims]
     if further:
         raise error(
             f"{name} has the dimension {further[0]!r} and {own} has not",
             f"dimensions among {', '.join(map(repr, x.dims))}",
             f"Select one label of {further[0]!r}, or expand {own}",
         )
-    check_same_labels(x, mask, names=(own, name))
-    for dim in set(x.chunksizes) & set(mask.chunksizes):
-        if x.chunksizes[dim] != mask.chunksizes[dim]:
+    check_same_labels(x, other, names=(own, name))
+    for dim in set(x.chunksizes) & set(other.chunksizes):
+        if x.chunksizes[dim] != other.chunksizes[dim]:
             raise error(
                 f"{name} and {own} are cut differently along {dim!r}: chunks of "
-                f"{mask.chunksizes[dim][0]} and of {x.chunksizes[dim][0]}",
+                f"{other.chunksizes[dim][0]} and of {x.chunksizes[dim][0]}",
                 "the same chunks",
                 f"Use {name}.chunk({dim}={x.chunksizes[dim][0]})",
             )

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import strategies
-from xfactor.kernels import _blocks, rank, rolling, rows, shift
+from xfactor.kernels import _blocks, order, rank, rolling, rolling_order, rows, shift
+from xfactor.kernels._groups import groups_of
 
 NAN = np.nan
 
@@ -22,34 +23,37 @@ def arrays(draw, max_rows=12, max_columns=6):
 
 
 KERNELS = {
-    "rank": lambda x: rank.rank_rows(x, rank.AVERAGE),
-    "top": lambda x: rank.top_rows(x, 2),
-    "bottom": lambda x: rank.bottom_rows(x, 2),
-    "winsorize": lambda x: rows.winsorize_rows(x, 0.1, 0.2),
-    "zscore": lambda x: rows.zscore_rows(x, 1),
+    "rank": lambda x: rank.rank_rows(x, method=rank.AVERAGE),
+    "top": lambda x: rank.top_rows(x, n=2),
+    "bottom": lambda x: rank.bottom_rows(x, n=2),
+    "rank by": lambda x: rank.rank_rows(x, codes(x), method=rank.DENSE),
+    "winsorize": lambda x: rows.limit_rows(x, method="count", limits=(0.1, 0.2), trim=False),
+    "winsorize by": lambda x: rows.limit_rows(
+        x, codes(x), method="mad", limits=(1.0, 1.0), trim=True
+    ),
+    "zscore": lambda x: rows.zscore_rows(x, ddof=1),
+    "zscore by": lambda x: rows.zscore_rows(x, codes(x), ddof=1),
     "demean": rows.demean_rows,
-    "quantile": lambda x: rows.quantile_rows(x, np.array([0.1, 0.5])),
-    "qcut": lambda x: rows.qcut_rows(x, 3),
-    "many buckets": lambda x: rows.qcut_rows(x, 50),
+    "demean by": lambda x: rows.demean_rows(x, codes(x)),
+    "quantile": lambda x: rows.quantile_rows(x, q=np.array([0.1, 0.5])),
+    "qcut": lambda x: rows.qcut_rows(x, bins=3, ecdf=False),
+    "many buckets": lambda x: rows.qcut_rows(x, codes(x), bins=50, ecdf=True),
 }
+
+
+def codes(x):
+    """Groups 0, 1, 2 and none, the same on each row."""
+    return np.broadcast_to(np.arange(x.shape[1]) % 4 - 1, x.shape)
+
+
 WINDOWS = {
     "lag": (lambda x, **w: shift.lag_rows(x, periods=2, fill=NAN, **w), 2, 0),
     "returns": (lambda x, **w: shift.return_rows(x, periods=2, **w), 2, 0),
     "forward": (lambda x, **w: shift.forward_rows(x, periods=2, **w), 0, 2),
-    "mean": (
-        lambda x, **w: rolling.rolling_rows(
-            x, statistic=rolling.MEAN, window=3, min_obs=1, ddof=0, **w
-        ),
-        2,
-        0,
-    ),
-    "std": (
-        lambda x, **w: rolling.rolling_rows(
-            x, statistic=rolling.STD, window=3, min_obs=2, ddof=1, **w
-        ),
-        2,
-        0,
-    ),
+    "mean": (lambda x, **w: rolling.mean_rows(x, total=False, window=3, min_obs=1, **w), 2, 0),
+    "std": (lambda x, **w: rolling.var_rows(x, ddof=1, root=True, window=3, min_obs=2, **w), 2, 0),
+    "decay": (lambda x, **w: rolling.decay_rows(x, window=3, min_obs=1, **w), 2, 0),
+    "max": (lambda x, **w: rolling_order.extreme_rows(x, sign=1.0, window=3, min_obs=1, **w), 2, 0),
 }
 
 
@@ -80,55 +84,22 @@ def test_window_kernel__needs_no_more_rows_than_its_reach(name, x, data):
 @given(x=arrays())
 def test_rank__compiled_equals_its_python_source(method, x):
     x = x + x.dtype.type(0)  # -0.0 becomes 0.0, as the caller of these sees to
-    n = x.shape[1]
-    order = np.random.default_rng(n).permutation(n)
-    place = np.empty_like(order)
-    place[order] = np.arange(n)
-    low = 32 if x.dtype == np.float32 else max(1, (n - 1).bit_length())
-    bits = x.view(np.int32 if x.dtype == np.float32 else np.int64)
-    keys = rank._keys.py_func(bits, np.isfinite(x), place, low)
-    np.testing.assert_array_equal(keys, rank._keys(bits, np.isfinite(x), place, low))
-    keys.sort(axis=1)
-    got = rank._ranks.py_func(keys, x, order, low, method)
-    np.testing.assert_array_equal(got, rank._ranks(keys, x, order, low, method))
+    groups = groups_of(codes(x), x.shape)
+    columns = np.random.default_rng(x.shape[1]).permutation(x.shape[1])
+    ordered = order.sort_rows(x, groups, columns)
+    highest = [ordered.size.astype(float) for _ in range(2)]
+    got = rank._ranks.py_func(*ordered, x, method, highest[0])
+    np.testing.assert_array_equal(got, rank._ranks(*ordered, x, method, highest[1]))
+    np.testing.assert_array_equal(*highest)
 
 
 @given(values=st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0]), min_size=1, max_size=20))
 def test_sort_run__is_a_stable_sort(values):
     x = np.array(values)
-    for sort in (rank._sort_run, rank._sort_run.py_func):
+    for sort in (order._sort_run, order._sort_run.py_func):
         run = np.arange(len(x))
         sort(x, run, np.empty_like(run), 0, len(x))
         np.testing.assert_array_equal(run, np.argsort(x, kind="stable"))
-
-
-@pytest.mark.parametrize("statistic", [rolling.MEAN, rolling.STD])
-@given(x=arrays(8, 2), window=st.integers(1, 5))
-def test_rolling__compiled_equals_its_python_source(statistic, x, window):
-    """To rounding: the compiler may fuse a product and a sum."""
-    out = [np.empty(x.shape) for _ in range(2)]
-    x = x.astype(float)
-    rolling._rolling(x, out[0], statistic, window, 1, 0, 0, 0)
-    rolling._rolling.py_func(x, out[1], statistic, window, 1, 0, 0, 0)
-    scale = np.abs(np.where(np.isfinite(x), x, 0)).max()
-    np.testing.assert_allclose(out[0], out[1], rtol=1e-9, atol=1e-12 * scale)
-
-
-def test_rolling__parts_run_as_python():
-    """The inner functions, called as Python once, on numbers that can be checked by hand."""
-    x = np.array([[1.0, NAN], [3.0, np.inf], [8.0, 5.0]])
-    sums = np.zeros(4 * rolling.LANES)
-    with np.errstate(invalid="ignore"):  # inf - inf, which compiled code does not report
-        for row in x:
-            rolling._add.py_func(sums, sums, row, 0, 2, rolling.STD)
-    table = sums.reshape(4, rolling.LANES)[:, :2]  # count, sum, pivot, squares about the pivot
-    np.testing.assert_array_equal(table, [[3, 1], [9, 0], [1, 5], [53, 0]])
-    empty, out = np.zeros_like(sums), np.zeros(2)
-    rolling._mean.py_func(sums, empty, out, 0, 2, 1.0)
-    np.testing.assert_allclose(out, [4.0, 5.0])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rolling._std.py_func(empty, sums, out, 0, 2, 1.0, 1.0)
-    np.testing.assert_allclose(out, [np.std([1, 3, 8], ddof=1), NAN])
 
 
 @pytest.mark.parametrize("n_columns", [0, 1, 1000, _blocks.BLOCK_CELLS, 3 * _blocks.BLOCK_CELLS])

@@ -1,134 +1,169 @@
-"""Ranks along a row, without argsort.
-
-`numpy.sort` on integers is a SIMD sort, several times faster than `argsort`. So each value
-becomes one integer key: its bits in an order that sorts like the value, the lowest bits replaced
-by the column's place in label order. Sorting the keys ranks the row and breaks ties by label. A
-second pass mends the rare runs whose truncated bits coincide though the values differ, and
-shares ranks among equal values.
-"""
+"""Ranks along a row, by group; percentiles and normal scores of them."""
 
 from functools import partial
 
 import numpy as np
+from scipy.special import ndtri
 
 from xfactor.kernels._blocks import by_rows
 from xfactor.kernels._compile import kernel
+from xfactor.kernels._groups import Groups, groups_of, spread
+from xfactor.kernels.order import mend_run, run_end, sort_rows
 
 ORDINAL, AVERAGE, MIN, MAX, DENSE = range(5)
 METHODS = {"ordinal": ORDINAL, "average": AVERAGE, "min": MIN, "max": MAX, "dense": DENSE}
-_LAST = np.iinfo(np.int64).max
+
+# How a rank r of n becomes a fraction, named as NumPy names the quantile methods they invert.
+FRACTIONS = ("ecdf", "hazen", "linear")
 
 
 def rank_rows(
-    x: np.ndarray, method: int = ORDINAL, ascending: bool = True, order: np.ndarray | None = None
+    x: np.ndarray,
+    by: np.ndarray | None = None,
+    *,
+    method: int = ORDINAL,
+    ascending: bool = True,
+    order: np.ndarray | None = None,
+    fraction: str | None = None,
+    normal: bool = False,
 ) -> np.ndarray:
-    """Rank 1..n of each value in its row; NaN where missing. `order`: columns in label order."""
-    columns = np.arange(x.shape[1]) if order is None else order
-    return by_rows(partial(_rank_block, method=method, ascending=ascending, order=columns), x)
+    """Rank 1..n of each value in its row and group; NaN where missing.
+
+    `order`: the columns in label order. `fraction`: ranks as fractions of n. `normal`: the
+    fractions as quantiles of the normal distribution.
+    """
+    block = partial(
+        _rank_block,
+        method=method,
+        ascending=ascending,
+        order=order,
+        fraction=fraction,
+        normal=normal,
+    )
+    return by_rows(block, x, by)
 
 
-def top_rows(x: np.ndarray, n: int, order: np.ndarray | None = None) -> np.ndarray:
-    """True for the `n` largest of each row: the last `n` places of the ordinal rank."""
-    columns = np.arange(x.shape[1]) if order is None else order
+def top_rows(
+    x: np.ndarray, by: np.ndarray | None = None, *, n: int, order: np.ndarray | None = None
+) -> np.ndarray:
+    """True for the `n` largest of each row and group: the last `n` places of the ordinal rank."""
 
-    def block(rows: np.ndarray) -> np.ndarray:
-        ranks = _rank_block(rows, ORDINAL, True, columns)
-        valid = np.isfinite(rows).sum(axis=1, keepdims=True)
-        return ranks > valid - n
+    def block(rows: np.ndarray, by: np.ndarray | None) -> np.ndarray:
+        ranks, size, groups = _ranked(rows, by, ORDINAL, True, order)
+        return ranks > spread(size, groups) - n
 
-    return by_rows(block, x, np.bool_)
-
-
-def bottom_rows(x: np.ndarray, n: int, order: np.ndarray | None = None) -> np.ndarray:
-    """True for the `n` smallest of each row: the first `n` places of the ordinal rank."""
-    columns = np.arange(x.shape[1]) if order is None else order
-    return by_rows(lambda rows: _rank_block(rows, ORDINAL, True, columns) <= n, x, np.bool_)
+    return by_rows(block, x, by, dtype=np.bool_)
 
 
-def _rank_block(rows: np.ndarray, method: int, ascending: bool, order: np.ndarray) -> np.ndarray:
-    rows = np.ascontiguousarray(rows)
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    low_bits = 32 if rows.dtype == np.float32 else max(1, int(len(order) - 1).bit_length())
+def bottom_rows(
+    x: np.ndarray, by: np.ndarray | None = None, *, n: int, order: np.ndarray | None = None
+) -> np.ndarray:
+    """True for the `n` smallest of each row and group: the first `n` places of that rank."""
+
+    def block(rows: np.ndarray, by: np.ndarray | None) -> np.ndarray:
+        return _ranked(rows, by, ORDINAL, True, order)[0] <= n
+
+    return by_rows(block, x, by, dtype=np.bool_)
+
+
+def bucket_rows(
+    x: np.ndarray, by: np.ndarray | None = None, *, bins: int, order: np.ndarray | None = None
+) -> np.ndarray:
+    """Bucket 0..bins-1 by ordinal rank, so that bucket sizes differ by at most one; -1 missing."""
+
+    def block(rows: np.ndarray, by: np.ndarray | None) -> np.ndarray:
+        ranks, size, groups = _ranked(rows, by, ORDINAL, True, order)
+        known = ~np.isnan(ranks)
+        label = (
+            (np.where(known, ranks, 1.0) - 1.0) * bins // np.where(known, spread(size, groups), 1.0)
+        )
+        return np.where(known, label, -1.0)
+
+    return by_rows(block, x, by, dtype=np.int16)
+
+
+def _rank_block(
+    rows: np.ndarray,
+    by: np.ndarray | None,
+    *,
+    method: int,
+    ascending: bool,
+    order: np.ndarray | None,
+    fraction: str | None,
+    normal: bool,
+) -> np.ndarray:
+    ranks, size, groups = _ranked(rows, by, method, ascending, order)
+    if fraction is None:
+        return ranks
+    n = spread(size, groups)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if fraction == "ecdf":
+            scores = ranks / n
+        elif fraction == "hazen":
+            scores = (ranks - 0.5) / n
+        else:  # the only one of its group is in the middle, as all equal ones are
+            scores = np.where(n == 1, ranks * 0.5, (ranks - 1.0) / (n - 1.0))
+    return ndtri(scores) if normal else scores
+
+
+def _ranked(
+    rows: np.ndarray, by: np.ndarray | None, method: int, ascending: bool, order: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, Groups]:
+    """Ranks; the highest rank of each group (row, G); the groups."""
+    groups = groups_of(by, rows.shape)
     signed = rows + rows.dtype.type(0) if ascending else 0 - rows  # -0.0 becomes 0.0
-    integers = signed.view(np.int32 if rows.dtype == np.float32 else np.int64)
-    keys = _keys(integers, np.isfinite(rows), place, low_bits)
-    keys.sort(axis=1)
-    return _ranks(keys, signed, order, low_bits, method)
+    sorted_ = sort_rows(signed, groups, order)
+    highest = sorted_.size.astype(np.float64)
+    return _ranks(*sorted_, signed, method, highest), highest, groups
 
 
 @kernel
-def _keys(bits, valid, place, low_bits):  # type: ignore[no-untyped-def]
-    """Order-preserving integers, the column's label place in the low bits; missing ones last."""
-    keys = np.empty(bits.shape, dtype=np.int64)
-    shift = 32 if bits.itemsize == 4 else 0
-    for r in range(bits.shape[0]):
-        for j in range(bits.shape[1]):
-            wide = np.int64(bits[r, j]) << shift
-            wide ^= (wide >> 63) & _LAST  # negative floats sort backwards by their bits
-            keys[r, j] = ((wide >> low_bits) << low_bits) | place[j] if valid[r, j] else _LAST
-    return keys
-
-
-@kernel
-def _ranks(keys, values, order, low_bits, method):  # type: ignore[no-untyped-def]
-    n_rows, n = keys.shape
+def _ranks(keys, low_bits, columns, size, values, method, highest):  # type: ignore[no-untyped-def]
     out = np.full(values.shape, np.nan, dtype=values.dtype)
     low = (np.int64(1) << low_bits) - 1
-    run = np.empty(n, dtype=np.int64)
-    spare = np.empty(n, dtype=np.int64)
-    for r in range(n_rows):
-        row, i, dense = keys[r], 0, 0
-        while i < n and row[i] != _LAST:
-            stop = i + 1
-            while stop < n and row[stop] != _LAST and row[stop] >> low_bits == row[i] >> low_bits:
-                stop += 1
-            for k in range(i, stop):
-                run[k] = order[row[k] & low]
-            if stop - i > 1:
-                _sort_run(values[r], run, spare, i, stop)
-            while i < stop:  # groups of equal values
-                end = i + 1
-                while end < stop and values[r, run[end]] == values[r, run[i]]:
-                    end += 1
-                dense += 1
-                for k in range(i, end):
-                    if method == ORDINAL:
-                        out[r, run[k]] = k + 1
-                    elif method == AVERAGE:
-                        out[r, run[k]] = 0.5 * (i + 1 + end)
-                    elif method == MIN:
-                        out[r, run[k]] = i + 1
-                    elif method == MAX:
-                        out[r, run[k]] = end
-                    else:
-                        out[r, run[k]] = dense
+    run = np.empty(values.shape[1], dtype=np.int64)
+    spare = np.empty(values.shape[1], dtype=np.int64)
+    for r in range(len(keys)):
+        row = keys[r]
+        start = np.int64(0)  # a plain 0 would compile what it is passed to once more
+        for g in range(size.shape[1]):
+            stop = start + size[r, g]
+            distinct = np.int64(0)
+            i = start
+            while i < stop:
+                end = run_end(row, i, stop, low_bits)
+                if end == i + 1:
+                    distinct += 1
+                    out[r, columns[row[i] & low]] = distinct if method == DENSE else end - start
+                else:
+                    mend_run(row, values[r], columns, low_bits, i, end, run, spare)
+                    distinct += _share(run, i, end, start, distinct, values[r], method, out[r])
                 i = end
+            if method == DENSE:
+                highest[r, g] = distinct
+            start = stop
     return out
 
 
 @kernel
-def _sort_run(values, run, spare, start, stop):  # type: ignore[no-untyped-def]
-    """Stable merge sort of run[start:stop] by value; nothing to do where it is in order."""
-    sorted_up_to = start + 1
-    while sorted_up_to < stop and values[run[sorted_up_to]] >= values[run[sorted_up_to - 1]]:
-        sorted_up_to += 1
-    width = 1 if sorted_up_to < stop else stop - start
-    while width < stop - start:
-        left = start
-        while left < stop:
-            middle = min(left + width, stop)
-            right = min(middle + width, stop)
-            a = left
-            b = middle
-            for k in range(left, right):
-                if a < middle and (b >= right or values[run[b]] >= values[run[a]]):
-                    spare[k] = run[a]
-                    a += 1
-                else:
-                    spare[k] = run[b]
-                    b += 1
-            left = right
-        for k in range(start, stop):
-            run[k] = spare[k]
-        width *= 2
+def _share(run, i, stop, start, distinct, values, method, out):  # type: ignore[no-untyped-def]
+    """Rank the cells in run[i:stop], equal ones by `method`; return how many values differ."""
+    before = distinct
+    while i < stop:
+        end = i + 1
+        while end < stop and values[run[end]] == values[run[i]]:
+            end += 1
+        distinct += 1
+        for k in range(i, end):
+            if method == ORDINAL:
+                out[run[k]] = k + 1 - start
+            elif method == AVERAGE:
+                out[run[k]] = 0.5 * (i + 1 + end) - start
+            elif method == MIN:
+                out[run[k]] = i + 1 - start
+            elif method == MAX:
+                out[run[k]] = end - start
+            else:
+                out[run[k]] = distinct
+        i = end
+    return distinct - before

@@ -1,129 +1,200 @@
-"""Moments of trailing windows, without drift and without dependence on the chunks.
+"""Moments of trailing windows: what is summed over a part, and what is made of the two parts.
 
-The dates are cut into blocks of `window` rows, counted from the panel's first date. A window is
-then a suffix of one block and a prefix of the next (van Herk 1992; Gil and Werman 1993), and its
-sums are those of the two parts. Nothing is ever subtracted, so an outlier that has left the window
-leaves no trace; and all that a window needs lies inside it, so the result does not depend on where
-the history is cut into chunks.
-
-Sums of squares are taken about a pivot: for a suffix its newest valid value, for a prefix its
-oldest. A pivot is a member of its part, so the squares about it exceed those about the mean by a
-factor of at most the count: the cancellation is bounded, whatever the level of the data.
+`rolling_blocks` says how the parts come about. The sums of a suffix are moved to the prefix's pivot
+before they are added. A suffix that is not empty has its pivot in the window too, so the gap
+between the two pivots is a difference of members and no larger than the others.
 """
 
 import numpy as np
 
 from xfactor.kernels._blocks import compilable
 from xfactor.kernels._compile import kernel
+from xfactor.kernels.rolling_blocks import LANES, run
 
-MEAN, STD = range(2)
-# Columns worked on together: the running sums of a block of assets stay in the L1 cache, and the
-# suffix sums of a window of 250 in L2.
-LANES = 128
-
-
-def rolling_rows(
-    x: np.ndarray,
-    *,
-    statistic: int,
-    window: int,
-    min_obs: int,
-    ddof: int,
-    offset: int,
-    start: int,
-    stop: int,
-) -> np.ndarray:
-    """Mean or standard deviation of each column over the window that ends at each row."""
-    x = compilable(x)
-    out = np.empty((stop - start, x.shape[1]), dtype=x.dtype)
-    _rolling(x, out, statistic, window, float(max(min_obs, 1)), float(ddof), offset, start)
-    return out
+# Below this the cubes that go with a sum of squares lose digits to underflow.
+LEAST_SQUARE = 1e-190
 
 
-@kernel
-def _rolling(x, out, statistic, window, min_obs, ddof, offset, start):  # type: ignore[no-untyped-def]
-    # Sums of a part: count, sum, pivot, sum of squares, LANES of each in one flat row, so that
-    # the compiler sees how far apart they lie and vectorises.
-    n_rows, n = x.shape
-    stop = start + out.shape[0]
-    rows = 4 if statistic == STD else 3
-    suffix = np.zeros((window + 1, rows * LANES))  # the last one stays empty: no older block
-    prefix = np.zeros(rows * LANES)
-    for left in range(0, n, LANES):
-        width = min(LANES, n - left)
-        row = 0
-        while row < stop:
-            block_end = min(row + window - (offset + row) % window, n_rows)
-            for j in range(rows * LANES):
-                prefix[j] = 0.0
-            for t in range(row, min(block_end, stop)):
-                _add(prefix, prefix, x[t], left, width, statistic)
-                if t >= start:
-                    # Rows t - window + 1 .. row - 1 are a suffix of the block before, if any.
-                    older = (offset + t + 1) % window
-                    if older == 0 or row == 0:
-                        older = window
-                    if statistic == STD:
-                        _std(prefix, suffix[older], out[t - start], left, width, min_obs, ddof)
-                    else:
-                        _mean(prefix, suffix[older], out[t - start], left, width, min_obs)
-            for t in range(block_end - 1, row - 1, -1):
-                if block_end < stop:
-                    # suffix[k]: the sums of the block's rows from its k-th on.
-                    k = (offset + t) % window
-                    newer = suffix[k + 1 if t < block_end - 1 else window]
-                    _add(newer, suffix[k], x[t], left, width, statistic)
-            row = block_end
+def mean_rows(x: np.ndarray, *, total: bool, **where: int) -> np.ndarray:
+    """Mean, or sum if `total`, of each column over the window that ends at each row."""
+    steps = (begin, _add_1, _add_1, _mean)
+    return run((compilable(x),), steps, 2, (total, 0), **where)
+
+
+def var_rows(x: np.ndarray, *, ddof: int, root: bool, **where: int) -> np.ndarray:
+    """Variance, or its square root."""
+    steps = (begin, _add_2, _add_2, _var)
+    return run((compilable(x),), steps, 3, (ddof, root), **where)
+
+
+def skew_rows(x: np.ndarray, *, bias: bool, **where: int) -> np.ndarray:
+    """Skewness, with or without its bias."""
+    steps = (begin, _add_3, _add_3, _skew)
+    return run((compilable(x),), steps, 4, (bias, 0), **where)
+
+
+def decay_rows(x: np.ndarray, **where: int) -> np.ndarray:
+    """Mean with weights that grow by one a row."""
+    steps = (begin, _weigh_newer, _weigh_older, _decay)
+    return run((compilable(x),), steps, 4, (where["window"], 0), **where)
 
 
 @kernel
-def _add(old, new, x, left, width, statistic):  # type: ignore[no-untyped-def]
-    """Put the sums of `old` and one more row into `new`, which may be `old`."""
-    if statistic == STD:  # before the count changes
-        for j in range(width):
-            v = np.float64(x[left + j])
-            d = v - (v if old[j] == 0.0 else old[2 * LANES + j])
-            new[3 * LANES + j] = old[3 * LANES + j] + (d * d if v - v == 0.0 else 0.0)
+def begin(count, pivot, data, t, left, width):  # type: ignore[no-untyped-def]
+    """Make row t the pivot of the lanes that have none; how many are still without one."""
+    x = data[0][t, left : left + width]
+    empty = 0
     for j in range(width):
-        v = np.float64(x[left + j])
+        v = np.float64(x[j])
         valid = v - v == 0.0
-        pivot = v if old[j] == 0.0 else old[2 * LANES + j]
+        pivot[j] = v if valid and count[j] == 0.0 else pivot[j]
+        empty += 0 if valid or count[j] > 0.0 else 1
+    return empty
+
+
+# --- sums of a part -----------------------------------------------------------------------------
+# Powers of v - pivot, of valid values only. The subtraction stands before the choice, so that the
+# choice is of numbers at hand and not of loads.
+
+
+@kernel
+def _add_1(old, new, pivot, data, t, left, width, age, options):  # type: ignore[no-untyped-def]
+    x = data[0][t, left : left + width]
+    for j in range(width):
+        v = np.float64(x[j])
+        valid = v - v == 0.0
+        d = v - pivot[j]
         new[j] = old[j] + (1.0 if valid else 0.0)
-        new[LANES + j] = old[LANES + j] + (v - pivot if valid else 0.0)
-        new[2 * LANES + j] = pivot if valid else old[2 * LANES + j]
+        new[LANES + j] = old[LANES + j] + (d if valid else 0.0)
 
 
 @kernel
-def _mean(a, b, out, left, width, min_obs):  # type: ignore[no-untyped-def]
+def _add_2(old, new, pivot, data, t, left, width, age, options):  # type: ignore[no-untyped-def]
+    x = data[0][t, left : left + width]
     for j in range(width):
-        n_a = a[j]
-        n_b = b[j]
-        n = n_a + n_b
-        rest_a = a[LANES + j] / (n_a if n_a > 1.0 else 1.0)
-        rest_b = b[LANES + j] / (n_b if n_b > 1.0 else 1.0)
-        gap = (b[2 * LANES + j] - a[2 * LANES + j]) + (rest_b - rest_a)
-        value = a[2 * LANES + j] + (rest_a + gap * (n_b / (n if n > 1.0 else 1.0)))
-        # Beyond the floats is missing, not infinite.
-        out[left + j] = value if n >= min_obs and value - value == 0.0 else np.nan
+        v = np.float64(x[j])
+        valid = v - v == 0.0
+        d = v - pivot[j]
+        d = d if valid else 0.0
+        new[j] = old[j] + (1.0 if valid else 0.0)
+        new[LANES + j] = old[LANES + j] + d
+        new[2 * LANES + j] = old[2 * LANES + j] + d * d
 
 
 @kernel
-def _std(a, b, out, left, width, min_obs, ddof):  # type: ignore[no-untyped-def]
+def _add_3(old, new, pivot, data, t, left, width, age, options):  # type: ignore[no-untyped-def]
+    x = data[0][t, left : left + width]
     for j in range(width):
-        n_a = a[j]
-        n_b = b[j]
-        n = n_a + n_b
-        share_a = 1.0 / (n_a if n_a > 1.0 else 1.0)
-        share_b = 1.0 / (n_b if n_b > 1.0 else 1.0)
-        rest_a = a[LANES + j] * share_a
-        rest_b = b[LANES + j] * share_b
-        # Means relative to their pivots, and the pivots' difference: at a high level the
-        # difference of two rounded means would have lost the digits that count.
-        gap = (b[2 * LANES + j] - a[2 * LANES + j]) + (rest_b - rest_a)
-        square = a[3 * LANES + j] - a[LANES + j] * rest_a
-        square += b[3 * LANES + j] - b[LANES + j] * rest_b
-        both = n_a * n_b / (n if n > 1.0 else 1.0)
-        square += gap * gap * both if both > 0.0 else 0.0
-        value = np.sqrt((square if square > 0.0 else 0.0) / (n - ddof))
-        enough = n >= min_obs and n > ddof and square - square == 0.0
-        out[left + j] = value if enough else np.nan
+        v = np.float64(x[j])
+        valid = v - v == 0.0
+        d = v - pivot[j]
+        d = d if valid else 0.0
+        new[j] = old[j] + (1.0 if valid else 0.0)
+        new[LANES + j] = old[LANES + j] + d
+        new[2 * LANES + j] = old[2 * LANES + j] + d * d
+        new[3 * LANES + j] = old[3 * LANES + j] + d * d * d
+
+
+# Weights of a prefix count from the block's first row, those of a suffix from the suffix's own, so
+# both are positive: count, sum, sum of weights, weighted sum.
+
+
+@kernel
+def _weigh_newer(old, new, pivot, data, t, left, width, age, options):  # type: ignore[no-untyped-def]
+    x = data[0][t, left : left + width]
+    weight = np.float64(age)
+    for j in range(width):
+        v = np.float64(x[j])
+        valid = v - v == 0.0
+        d = v - pivot[j]
+        d = d if valid else 0.0
+        one = 1.0 if valid else 0.0
+        new[j] = old[j] + one
+        new[LANES + j] = old[LANES + j] + d
+        new[2 * LANES + j] = old[2 * LANES + j] + weight * one
+        new[3 * LANES + j] = old[3 * LANES + j] + weight * d
+
+
+@kernel
+def _weigh_older(old, new, pivot, data, t, left, width, age, options):  # type: ignore[no-untyped-def]
+    # One more row before the others: each of their weights grows by one.
+    x = data[0][t, left : left + width]
+    for j in range(width):
+        v = np.float64(x[j])
+        valid = v - v == 0.0
+        d = v - pivot[j]
+        count = old[j] + (1.0 if valid else 0.0)
+        total = old[LANES + j] + (d if valid else 0.0)
+        new[j] = count
+        new[LANES + j] = total
+        new[2 * LANES + j] = old[2 * LANES + j] + count
+        new[3 * LANES + j] = old[3 * LANES + j] + total
+
+
+# --- the two parts together ---------------------------------------------------------------------
+# What lies beyond the floats is missing, not infinite; comparisons with NaN are false.
+
+
+@kernel
+def _mean(a, b, pivot, gap, out, age, options):  # type: ignore[no-untyped-def]
+    least, limit, total, _ = options
+    for j in range(len(out)):
+        n = a[j] + b[j]
+        shift = b[j] * gap[j]
+        shift = shift if b[j] > 0.0 else 0.0
+        rest = a[LANES + j] + (b[LANES + j] + shift)
+        value = pivot[j] * (n if total else 1.0) + rest / (1.0 if total else n)
+        out[j] = value if n >= least and abs(value) <= limit else np.nan
+
+
+@kernel
+def _var(a, b, pivot, gap, out, age, options):  # type: ignore[no-untyped-def]
+    least, limit, ddof, root = options
+    for j in range(len(out)):
+        n = a[j] + b[j]
+        g = gap[j]
+        g = g if b[j] > 0.0 else 0.0
+        shift = b[j] * g
+        rest = a[LANES + j] + (b[LANES + j] + shift)
+        square = a[2 * LANES + j] + (b[2 * LANES + j] + g * (2.0 * b[LANES + j] + shift))
+        square -= rest * rest / n
+        value = (0.0 if square < 0.0 else square) / (n - ddof)
+        value = np.sqrt(value) if root else value
+        out[j] = value if n >= least and n > ddof and value <= limit else np.nan
+
+
+@kernel
+def _skew(a, b, pivot, gap, out, age, options):  # type: ignore[no-untyped-def]
+    least, limit, bias, _ = options
+    for j in range(len(out)):
+        n = a[j] + b[j]
+        g = gap[j]
+        g = g if b[j] > 0.0 else 0.0
+        shift = b[j] * g
+        sum_b = b[LANES + j]
+        square_b = b[2 * LANES + j]
+        rest = a[LANES + j] + (sum_b + shift)
+        square = a[2 * LANES + j] + (square_b + g * (2.0 * sum_b + shift))
+        cube = g * (3.0 * square_b + g * (3.0 * sum_b + shift))
+        cube = a[3 * LANES + j] + (b[3 * LANES + j] + cube)
+        mean = rest / n
+        cube -= mean * (3.0 * square - 2.0 * mean * rest)
+        square -= mean * rest
+        value = np.sqrt(n) * cube / (square * np.sqrt(square))
+        value *= 1.0 if bias else np.sqrt(n * (n - 1.0)) / (n - 2.0)
+        enough = n >= least and n >= (2.0 if bias else 3.0) and square > LEAST_SQUARE
+        out[j] = value if enough and abs(value) <= limit else np.nan
+
+
+@kernel
+def _decay(a, b, pivot, gap, out, age, options):  # type: ignore[no-untyped-def]
+    least, limit, window, _ = options
+    more = window - age  # the weight of the block's first row
+    for j in range(len(out)):
+        weight_b = b[2 * LANES + j]
+        shift = weight_b * gap[j]
+        shift = shift if b[j] > 0.0 else 0.0
+        rest = a[3 * LANES + j] + more * a[LANES + j] + (b[3 * LANES + j] + shift)
+        weight = a[2 * LANES + j] + more * a[j] + weight_b
+        value = pivot[j] + rest / weight
+        out[j] = value if a[j] + b[j] >= least and abs(value) <= limit else np.nan

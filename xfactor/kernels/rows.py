@@ -1,120 +1,273 @@
-"""Order statistics and moments of rows: NumPy on blocks that stay in cache."""
+"""Transforms of rows, by group: each works on blocks of rows that stay in cache."""
 
 import numpy as np
 
 from xfactor.kernels._blocks import by_rows, finite, row_blocks
+from xfactor.kernels._compile import kernel
+from xfactor.kernels._groups import Groups, groups_of, spread
+from xfactor.kernels.moments import Moments, moments, scaled
+from xfactor.kernels.order import sorted_rows
+
+# The median absolute deviation of a normal distribution is its standard deviation / 1.4826.
+MAD_TO_STD = 1.4826
+
+# So many comparisons with each cell cost less than a search.
+FEW = 32
+
+Optional = np.ndarray | None
 
 
-def winsorize_rows(x: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Set the int(low * n) smallest and int(high * n) largest of n valid to the next value."""
-
-    def block(rows: np.ndarray) -> np.ndarray:
-        rows, valid = finite(rows)
-        ordered = np.sort(rows, axis=1)
-        # A small nudge is not added to limit * n: int() of the plain product is what scipy does.
-        bottom = (low * valid).astype(np.int64)
-        top = np.maximum(valid - 1 - (high * valid).astype(np.int64), 0)
-        each = np.arange(len(rows))
-        return np.clip(rows, ordered[each, bottom, None], ordered[each, top, None])
-
-    return by_rows(block, x)
+# --- order statistics ---------------------------------------------------------------------------
 
 
-def zscore_rows(x: np.ndarray, ddof: int) -> np.ndarray:
-    """Subtract the mean and divide by the standard deviation; missing where that is 0."""
-
-    def block(rows: np.ndarray) -> np.ndarray:
-        deviation, valid, count = _deviations(rows)
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore", under="ignore"):
-            peak = np.abs(deviation).max(axis=1)
-            tiny = (peak > 0) & (peak < 1e-140)  # the squares would vanish
-            deviation[tiny] /= peak[tiny, None]
-            variance = (deviation * deviation).sum(axis=1, keepdims=True) / (count - ddof)
-            usable = (variance > 0) & (variance < np.inf) & (count > ddof)
-            scale = np.where(usable, np.sqrt(variance), np.nan)
-            return np.where(valid, deviation / scale, np.nan)
-
-    return by_rows(block, x)
+def group_quantiles(x: np.ndarray, groups: Groups, q: np.ndarray) -> np.ndarray:
+    """Quantiles (row, G, len(q)) with linear interpolation between order statistics."""
+    ordered, first, size = sorted_rows(x, groups)
+    last = np.maximum(size - 1, 0)[:, :, None]
+    place = q * last
+    below = np.floor(place).astype(np.int64)
+    a = _pick(ordered, first, below)
+    b = _pick(ordered, first, np.minimum(below + 1, last))
+    weight = place - below
+    # Both ends of the segment are exact: the same two forms that numpy.quantile uses.
+    with np.errstate(over="ignore", invalid="ignore"):
+        value = np.where(weight < 0.5, a + (b - a) * weight, b - (b - a) * (1.0 - weight))
+    return np.where((size > 0)[:, :, None], value, np.nan)
 
 
-def demean_rows(x: np.ndarray) -> np.ndarray:
-    """Subtract the mean of the valid cells of each row."""
-
-    def block(rows: np.ndarray) -> np.ndarray:
-        deviation, valid, _ = _deviations(rows)
-        return np.where(valid & np.isfinite(deviation), deviation, np.nan)
-
-    return by_rows(block, x)
+def _pick(ordered: np.ndarray, first: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Values at places (row, G, K) counted from the first of each group, as float64."""
+    at = np.minimum(first[:, :, None] + place, ordered.shape[1] - 1)
+    picked = np.take_along_axis(ordered, at.reshape(len(at), -1), axis=1)
+    return picked.reshape(at.shape).astype(np.float64)
 
 
-def _deviations(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Deviations from the row mean in float64, 0 where missing; the valid cells; their count.
-
-    The mean is taken about the first valid value. So a constant row gives exact zeros, which a
-    plain mean does not (0.1 + 0.1 + 0.1 is not 3 * 0.1), and a large common level costs no digits.
-    """
-    valid = np.isfinite(rows)
-    count = np.count_nonzero(valid, axis=1)[:, None]
-    pivot = np.take_along_axis(rows, valid.argmax(axis=1)[:, None], axis=1).astype(np.float64)
-    pivot[~np.isfinite(pivot)] = 0.0
-    with np.errstate(over="ignore", invalid="ignore"):  # beyond the floats: missing, not wrong
-        deviation = np.where(valid, rows, pivot) - pivot
-        deviation -= deviation.sum(axis=1, keepdims=True) / np.maximum(count, 1)
-    deviation[~valid] = 0.0
-    return deviation, valid, count
-
-
-def quantile_rows(x: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Quantiles (row, len(q)) with linear interpolation between order statistics."""
-    out = np.full((len(x), len(q)), np.nan, dtype=x.dtype)
+def quantile_rows(x: np.ndarray, by: Optional = None, *, q: np.ndarray) -> np.ndarray:
+    """Quantiles (row, len(q)) of each row; by group (row, n, len(q)), each cell its group's."""
+    shape = (len(x), len(q)) if by is None else (*x.shape, len(q))
+    out = np.full(shape, np.nan, dtype=x.dtype)
     if x.size == 0:
         return out
     for rows in row_blocks(*x.shape):
-        values, valid = finite(x[rows])
-        ordered = np.sort(values, axis=1)
-        place = q[None, :] * np.maximum(valid - 1, 0)[:, None]
-        below = np.floor(place).astype(np.int64)
-        above = np.minimum(below + 1, np.maximum(valid - 1, 0)[:, None])
-        a = np.take_along_axis(ordered, below, axis=1)
-        b = np.take_along_axis(ordered, above, axis=1)
-        weight = place - below
-        # Both ends of the segment are exact: the same two forms that numpy.quantile uses.
-        near_a, near_b = a + (b - a) * weight, b - (b - a) * (1.0 - weight)
-        out[rows] = np.where(weight < 0.5, near_a, near_b)
+        groups = groups_of(None if by is None else by[rows], x[rows].shape)
+        found = group_quantiles(x[rows], groups, q)
+        if by is None:
+            out[rows] = found[:, 0]
+        else:
+            for k in range(len(q)):
+                out[rows, :, k] = spread(found[:, :, k], groups)
     return out
 
 
-def qcut_rows(x: np.ndarray, bins: int, breakpoints: np.ndarray | None = None) -> np.ndarray:
-    """Bucket 0..bins-1 of each value: how many of the pivots lie below it; -1 where missing.
+def qcut_rows(
+    x: np.ndarray, by: Optional = None, breakpoints_from: Optional = None, *, bins: int, ecdf: bool
+) -> np.ndarray:
+    """Bucket 0..bins-1 of each value: how many of its group's pivots lie below; -1 where missing.
 
-    The pivots are the order statistics at floor(k (n - 1) / bins), k = 1..bins-1: integers, so
-    that equal values share a bucket and nothing is interpolated. `breakpoints` (bool) chooses
-    the cells that the pivots are taken from.
+    The pivots are order statistics: at floor(k (n - 1) / bins), k = 1..bins-1, or with `ecdf` at
+    floor(k n / bins), and then a value equal to a pivot is above it. Integers, so that equal values
+    share a bucket and nothing is interpolated. `breakpoints_from` (bool) chooses the cells that the
+    pivots are taken from.
     """
-    out = np.empty(x.shape, dtype=np.int16)
-    if x.size == 0:
-        return out
     steps = np.arange(1, bins)
-    for rows in row_blocks(*x.shape):
-        values, valid = finite(x[rows])
-        source, n = values, valid
-        if breakpoints is not None:
-            source, n = finite(np.where(breakpoints[rows], values, np.nan))
-        place = steps[None, :] * np.maximum(n - 1, 0)[:, None] // bins
-        pivots = np.take_along_axis(np.sort(source, axis=1), place, axis=1)
-        labels = _buckets(values, pivots)
-        labels[np.isnan(values) | (n == 0)[:, None]] = -1
-        out[rows] = labels
-    return out
+
+    def block(rows: np.ndarray, by: Optional, mask: Optional) -> np.ndarray:
+        groups = groups_of(by, rows.shape)
+        source = rows if mask is None else np.where(mask, rows, np.nan)
+        ordered, first, size = sorted_rows(source, groups)
+        n = np.maximum(size if ecdf else size - 1, 0)[:, :, None]
+        last = np.maximum(size - 1, 0)[:, :, None]
+        pivots = _pick(ordered, first, np.minimum(steps * n // bins, last))
+        labels = _buckets(finite(rows)[0], groups, pivots, ecdf)
+        known = np.isfinite(rows) & (spread((size > 0) * 1.0, groups) > 0)
+        return (labels + 1) * known - 1
+
+    return by_rows(block, x, by, breakpoints_from, dtype=np.int16)
 
 
-def _buckets(values: np.ndarray, pivots: np.ndarray) -> np.ndarray:
-    """Count the pivots below each value."""
-    labels = np.zeros(values.shape, dtype=np.int16)
-    if pivots.shape[1] <= 32:  # a few comparisons on whole rows beat a search for each cell
-        for pivot in pivots.T:
-            labels += values > pivot[:, None]
+def _buckets(values: np.ndarray, groups: Groups, pivots: np.ndarray, or_equal: bool) -> np.ndarray:
+    """Count the pivots (row, G, K) below each value, or not above it: small integers."""
+    n_pivots = pivots.shape[2]
+    if n_pivots > FEW or not groups.one:
+        labels = np.zeros(values.shape, dtype=np.int16)
+        _count_below(values, groups.codes, pivots, or_equal, labels)
         return labels
-    for row, cuts, found in zip(values, pivots, labels, strict=True):
-        found[:] = np.searchsorted(cuts, row, side="left")
-    return labels
+    # A few comparisons on whole rows beat a search for each cell.
+    few = np.zeros(values.shape, dtype=np.int8)
+    for k in range(n_pivots):
+        pivot = pivots[:, :1, k]
+        few += (values >= pivot if or_equal else values > pivot).view(np.int8)
+    return few
+
+
+@kernel
+def _count_below(values, codes, pivots, or_equal, labels):  # type: ignore[no-untyped-def]
+    n_groups, n_pivots = pivots.shape[1:]
+    for r in range(len(values)):
+        for j in range(values.shape[1]):
+            v = values[r, j]
+            own = pivots[r, min(codes[r, j], n_groups - 1)]
+            low = 0
+            high = n_pivots
+            while high - low > FEW:
+                middle = (low + high) // 2
+                if own[middle] < v or (or_equal and own[middle] == v):
+                    low = middle + 1
+                else:
+                    high = middle
+            for k in range(low, high):  # without branches that nobody can foresee
+                low += own[k] < v or (or_equal and own[k] == v)
+            labels[r, j] = low
+
+
+def between_rows(x: np.ndarray, by: Optional = None, *, low: float, high: float) -> np.ndarray:
+    """True where a value lies between two quantiles of its group, both included."""
+
+    def block(rows: np.ndarray, by: Optional) -> np.ndarray:
+        groups = groups_of(by, rows.shape)
+        bounds = group_quantiles(rows, groups, np.array([low, high]))
+        least, most = (spread(bounds[:, :, k], groups) for k in range(2))
+        return (rows >= least) & (rows <= most) & np.isfinite(rows)
+
+    return by_rows(block, x, by, dtype=np.bool_)
+
+
+def fill_rows(
+    x: np.ndarray, by: Optional = None, where: Optional = None, *, method: str, min_obs: int
+) -> np.ndarray:
+    """Replace what is missing by the median or mean of its group, within `where`."""
+
+    def block(rows: np.ndarray, by: Optional, where: Optional) -> np.ndarray:
+        groups = groups_of(by, rows.shape)
+        known = np.isfinite(rows) if where is None else np.isfinite(rows) & where
+        values = np.where(known, rows, np.nan)
+        m = moments(values, groups)
+        centre = (m.pivot + m.shift)[:, :-1]
+        if method == "median":
+            centre = group_quantiles(values, groups, np.array([0.5]))[:, :, 0]
+        fill = spread(np.where(m.n[:, :-1] >= min_obs, centre, np.nan), groups)
+        filled = np.where(known, values, fill)
+        return filled if where is None else np.where(where, filled, np.nan)
+
+    return by_rows(block, x, by, where)
+
+
+# --- limits and scale ---------------------------------------------------------------------------
+
+Limits = tuple[float, float]
+
+
+def limit_rows(
+    x: np.ndarray, by: Optional = None, *, method: str, limits: Limits, trim: bool
+) -> np.ndarray:
+    """Pull values beyond the limits of their group in to these, or make them missing."""
+
+    def block(rows: np.ndarray, by: Optional) -> np.ndarray:
+        return _limited(rows, groups_of(by, rows.shape), method, limits, trim)
+
+    return by_rows(block, x, by)
+
+
+def zscore_rows(
+    x: np.ndarray,
+    by: Optional = None,
+    weights: Optional = None,
+    *,
+    ddof: int,
+    robust: bool = False,
+    limits: Limits | None = None,
+    limit_method: str = "count",
+) -> np.ndarray:
+    """Distance from the mean in standard deviations; with `limits`, of the winsorized values."""
+
+    def block(rows: np.ndarray, by: Optional, weights: Optional) -> np.ndarray:
+        groups = groups_of(by, rows.shape)
+        if limits is not None:
+            rows = _limited(rows, groups, limit_method, limits, trim=False)
+        if robust:
+            m = _median_and_mad(rows, groups)
+        else:
+            m = moments(rows, groups, weights, ddof)
+        return scaled(rows, groups, m, np.where(m.std > 0, m.std, np.nan))
+
+    return by_rows(block, x, by, weights)
+
+
+def demean_rows(x: np.ndarray, by: Optional = None, weights: Optional = None) -> np.ndarray:
+    """Distance from the mean of the group."""
+
+    def block(rows: np.ndarray, by: Optional, weights: Optional) -> np.ndarray:
+        groups = groups_of(by, rows.shape)
+        m = moments(rows, groups, weights)
+        return scaled(rows, groups, m, np.ones_like(m.std))
+
+    return by_rows(block, x, by, weights)
+
+
+def _limited(
+    rows: np.ndarray, groups: Groups, method: str, limits: Limits, trim: bool
+) -> np.ndarray:
+    rows, _ = finite(rows)
+    low, high = LIMITS[method](rows, groups, *limits)
+    low, high = spread(low, groups), spread(high, groups)
+    if trim:
+        return np.where((rows >= low) & (rows <= high), rows, np.nan)
+    return np.clip(rows, low, high).astype(rows.dtype, copy=False)
+
+
+def _count_limits(
+    rows: np.ndarray, groups: Groups, low: float, high: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The order statistics next to the int(low * n) smallest and int(high * n) largest."""
+    ordered, first, size = sorted_rows(rows, groups)
+    # A small nudge is not added to limit * n: int() of the plain product is what scipy does.
+    bottom = (low * size).astype(np.int64)
+    top = np.maximum(size - 1 - (high * size).astype(np.int64), 0)
+    picked = _pick(ordered, first, np.stack([bottom, top], axis=2))
+    return picked[:, :, 0], picked[:, :, 1]
+
+
+def _quantile_limits(
+    rows: np.ndarray, groups: Groups, low: float, high: float
+) -> tuple[np.ndarray, np.ndarray]:
+    bounds = group_quantiles(rows, groups, np.array([low, 1.0 - high]))
+    return bounds[:, :, 0], bounds[:, :, 1]
+
+
+def _mad_limits(
+    rows: np.ndarray, groups: Groups, low: float, high: float
+) -> tuple[np.ndarray, np.ndarray]:
+    return _around(_median_and_mad(rows, groups), low, high)
+
+
+def _sigma_limits(
+    rows: np.ndarray, groups: Groups, low: float, high: float
+) -> tuple[np.ndarray, np.ndarray]:
+    return _around(moments(rows, groups, ddof=0), low, high)
+
+
+LIMITS = {
+    "count": _count_limits,
+    "quantile": _quantile_limits,
+    "mad": _mad_limits,
+    "sigma": _sigma_limits,
+}
+
+
+def _around(m: Moments, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    """So many standard deviations about the mean; where the deviation is 0 there is no bound."""
+    centre, std = (m.pivot + m.shift)[:, :-1], m.std[:, :-1]
+    with np.errstate(invalid="ignore"):
+        least, most = centre - low * std, centre + high * std
+    return np.where(std > 0, least, -np.inf), np.where(std > 0, most, np.inf)
+
+
+def _median_and_mad(rows: np.ndarray, groups: Groups) -> Moments:
+    """The median for a mean, the scaled median distance from it for a standard deviation."""
+    half = np.array([0.5])
+    median = group_quantiles(rows, groups, half)[:, :, 0]
+    distance = np.abs(rows - spread(median, groups))
+    mad = group_quantiles(distance, groups, half)[:, :, 0]
+    none = np.zeros((len(rows), 1))
+    pivot, std = (np.hstack([t, none]) for t in (median, MAD_TO_STD * mad))
+    return Moments(np.zeros_like(pivot), pivot, np.zeros_like(pivot), std)

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from xfactor.kernels.rows import winsorize_rows, zscore_rows
+from xfactor.kernels.rows import zscore_rows
 
 YEAR = 252  # sessions
 N_STYLES, N_SECTORS = 3, 11
@@ -296,5 +296,5 @@ def _expose(
     _nan_outside(alive, past / long_past - 1.0, raw[2])
     exposure = row["exposure"]
     _nan_outside(alive, u.beta, exposure[0])
-    exposure[1:] = zscore_rows(winsorize_rows(raw, 0.01, 0.01), 0)
+    exposure[1:] = zscore_rows(raw, ddof=0, limits=(0.01, 0.01))
     state.exposure[1:] = np.where(np.isnan(exposure[1:]), 0.0, exposure[1:])

@@ -1,0 +1,199 @@
+"""Values of other dates: lags, changes and returns."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xfactor import _apply, panel
+from xfactor.kernels import shift as _shift
+from xfactor.time_series._window import T, window
+
+
+def lag(x: T, periods: int = 1, *, dim: str = panel.DATE, where: xr.DataArray | None = None) -> T:
+    """Put at each date the value of `periods` dates before.
+
+    Parameters
+    ----------
+    x
+        Numbers, codes or a mask (date, asset).
+    periods
+        How many dates back; 0 gives `x` again. Negative ones would look ahead and are refused.
+    dim
+        Dimension to move along.
+    where
+        Universe mask, applied to the values before they are moved.
+
+    Returns
+    -------
+    DataArray or Dataset
+        The first `periods` dates are missing: NaN for floats, False for masks, -1 for codes
+        (int8 and int16). Wider integers are counts, not codes: they become float64.
+
+    Examples
+    --------
+    >>> import xarray as xr, xfactor as xf
+    >>> xf.lag(xr.DataArray([1.0, 2.0, 3.0], dims="date")).values
+    array([nan,  1.,  2.])
+    """
+    periods = panel.positive("periods", periods, 0)
+
+    def shift(v: xr.DataArray) -> xr.DataArray:
+        fill: Any = np.nan
+        if v.dtype == np.bool_:
+            fill = False
+        elif v.dtype in (np.int8, np.int16):
+            fill = panel.MISSING_CODE
+        else:
+            v = panel.as_float(v)
+        if where is not None:
+            panel.check_mask(v, where, "where")
+            v = v.where(where, fill)
+        return window(_shift.lag_rows, v, dim, periods, 0, "lag", periods=periods, fill=fill)
+
+    return _apply.over_variables(shift, x, dim, "lag")
+
+
+def diff(x: T, periods: int = 1, *, dim: str = panel.DATE, where: xr.DataArray | None = None) -> T:
+    """Change over the last `periods` dates: x[t] - x[t - periods].
+
+    Parameters
+    ----------
+    x
+        Values (date, asset).
+    periods
+        Number of dates the change spans.
+    dim
+        Dimension to move along.
+    where
+        Universe mask, applied to the values.
+
+    Returns
+    -------
+    DataArray or Dataset
+        Changes, in the units of `x`; missing where either value is.
+
+    Examples
+    --------
+    >>> import xarray as xr, xfactor as xf
+    >>> xf.diff(xr.DataArray([1.0, 3.0, 2.0], dims="date")).values
+    array([nan,  2., -1.])
+    """
+    return _change(_shift.diff_rows, x, periods, dim, where, "diff")
+
+
+def growth(
+    x: T, periods: int = 1, *, dim: str = panel.DATE, where: xr.DataArray | None = None
+) -> T:
+    """Growth over the last `periods` dates of what may be negative: (new - old) / abs(old).
+
+    Parameters
+    ----------
+    x
+        Values (date, asset): earnings, for example. Prices have `returns`.
+    periods
+        Number of dates the growth spans.
+    dim
+        Dimension to move along.
+    where
+        Universe mask, applied to the values.
+
+    Returns
+    -------
+    DataArray or Dataset
+        Decimal growth, positive where the value has risen; missing where either value is, or
+        where the earlier one is 0.
+
+    Notes
+    -----
+    This is zipline's ``PercentChange``, and ``returns`` wherever the earlier value is positive.
+
+    Examples
+    --------
+    >>> import xarray as xr, xfactor as xf
+    >>> xf.growth(xr.DataArray([-2.0, -1.0, 1.0, 0.5], dims="date")).values
+    array([ nan,  0.5,  2. , -0.5])
+    """
+    return _change(_shift.growth_rows, x, periods, dim, where, "growth")
+
+
+def returns(
+    x: T, periods: int = 1, *, dim: str = panel.DATE, where: xr.DataArray | None = None
+) -> T:
+    """Return over the last `periods` dates: x[t] / x[t - periods] - 1.
+
+    Parameters
+    ----------
+    x
+        Prices (date, asset), adjusted for splits and dividends if the total return is wanted.
+    periods
+        Number of dates the return spans.
+    dim
+        Dimension to move along.
+    where
+        Universe mask, applied to the prices.
+
+    Returns
+    -------
+    DataArray or Dataset
+        Decimal returns; missing where either price is, or where the earlier one is not positive.
+        A gap is not filled: the return into and out of a missing price is missing.
+
+    Examples
+    --------
+    >>> import xarray as xr, xfactor as xf
+    >>> xf.returns(xr.DataArray([10.0, 11.0, 22.0], dims="date")).round(6).values
+    array([nan, 0.1, 1. ])
+    """
+    return _change(_shift.return_rows, x, periods, dim, where, "returns")
+
+
+def _change(
+    kernel: _apply.Kernel, x: T, periods: int, dim: str, where: xr.DataArray | None, what: str
+) -> T:
+    periods = panel.positive("periods", periods)
+
+    def change(v: xr.DataArray) -> xr.DataArray:
+        v = panel.masked(v, where)
+        return window(kernel, v, dim, periods, 0, what, periods=periods)
+
+    return _apply.over_variables(change, x, dim, what)
+
+
+def forward_returns(
+    x: T, periods: int = 1, *, dim: str = panel.DATE, where: xr.DataArray | None = None
+) -> T:
+    """Compound return over the next `periods` dates, t+1 to t+periods.
+
+    **This reads ahead**, as nothing else in the package does.
+
+    Parameters
+    ----------
+    x
+        Decimal returns (date, asset), each over (t-1, t].
+    periods
+        Number of dates ahead.
+    dim
+        Dimension to move along.
+    where
+        Universe mask, applied to the returns.
+
+    Returns
+    -------
+    DataArray or Dataset
+        Decimal returns; missing where any of the returns is, and on the last `periods` dates. An
+        asset that is delisted has none over its end: put the delisting return into `x`.
+
+    Examples
+    --------
+    >>> import xarray as xr, xfactor as xf
+    >>> xf.forward_returns(xr.DataArray([0.5, 0.1, 0.2], dims="date"), 2).round(6).values
+    array([0.32,  nan,  nan])
+    """
+    periods = panel.positive("periods", periods)
+
+    def ahead(v: xr.DataArray) -> xr.DataArray:
+        v = panel.masked(v, where)
+        return window(_shift.forward_rows, v, dim, 0, periods, "forward_returns", periods=periods)
+
+    return _apply.over_variables(ahead, x, dim, "forward_returns")
