@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import bottleneck
+import dask
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -44,6 +45,9 @@ def rows(x: xr.DataArray, window: int = 100) -> list[Row]:
     """What is measured; add yours here."""
     v = x.values
     price = np.exp(x)
+    lazy = x.chunk(date=256)
+    codes = np.random.default_rng(2).integers(0, 11, v.shape).astype(np.int16)
+    sector = x.copy(data=codes)
 
     def sort() -> object:
         return np.sort(v, axis=1)
@@ -65,6 +69,8 @@ def rows(x: xr.DataArray, window: int = 100) -> list[Row]:
             "bottleneck.nanrankdata",
             lambda: bottleneck.nanrankdata(v, axis=1),
         ),
+        Row("rank(average) again", lambda: xf.rank(x, method="average"), "np.sort", sort),
+        Row("rank by 11 groups", lambda: xf.rank(x, by=sector), "np.sort", sort),
         Row("top", lambda: xf.top(x, 100), "np.sort", sort),
         Row("winsorize", lambda: xf.winsorize(x), "np.sort", sort),
         Row("standardize", lambda: xf.standardize(x), "np.sort", sort),
@@ -76,14 +82,54 @@ def rows(x: xr.DataArray, window: int = 100) -> list[Row]:
             "v - bottleneck.nanmean",
             lambda: v - bottleneck.nanmean(v, axis=1)[:, None],
         ),
+        Row(
+            "demean by 11 groups",
+            lambda: xf.demean(x, by=sector),
+            "np.nanmean",
+            lambda: np.nanmean(v, axis=1),
+        ),
+        *[
+            Row(
+                f"{name} through dask",
+                lambda f=f: blocks(f(lazy)),
+                "the same on numpy",
+                lambda f=f: f(x),
+            )
+            for name, f in (("rank", xf.rank), ("standardize", xf.standardize))
+        ],
         Row("lag", lambda: xf.lag(x), "v + 1", copy),
         Row("returns", lambda: xf.returns(price), "v + 1", copy),
         Row(
             "rolling_mean", lambda: xf.rolling_mean(x, window=window), "bottleneck.move_mean", mean
         ),
         Row("rolling_std", lambda: xf.rolling_std(x, window=window), "bottleneck.move_std", std),
+        *[
+            Row(
+                f"rolling_{k}",
+                partial(getattr(xf, f"rolling_{k}"), x, window=window),
+                f"bottleneck.move_{k}",
+                partial(getattr(bottleneck, f"move_{k}"), v, window, axis=0),
+            )
+            for k in ("sum", "max", "median", "rank")
+        ],
+        Row("rolling_skew", lambda: xf.rolling_skew(x, window=window), "bottleneck.move_std", std),
+        Row(
+            "rolling_corr",
+            lambda: xf.rolling_corr(x, price, window=window),
+            "bottleneck.move_std",
+            std,
+        ),
+        Row(
+            "decay_linear", lambda: xf.decay_linear(x, window=window), "bottleneck.move_mean", mean
+        ),
+        Row("ewm_mean", lambda: xf.ewm_mean(x, halflife=20), "bottleneck.move_mean", mean),
         *regressions(x, window),
     ]
+
+
+def blocks(x: xr.DataArray) -> object:
+    """Compute every block, but do not join them: that copy is not the transform's."""
+    return dask.compute(*x.data.to_delayed().ravel(), scheduler="synchronous")
 
 
 def regressions(x: xr.DataArray, window: int) -> list[Row]:
