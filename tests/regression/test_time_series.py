@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import xfactor as xf
 from tests import contracts, strategies
 from tests.regression import oracles
-from xfactor.regression.time_series import default_lags
+from xfactor.regression._design import default_lags
 
 # statsmodels solves by QR in another order: the rounding of a few hundred products.
 RTOL, STDERR_RTOL = 1e-10, 1e-8

@@ -1,6 +1,8 @@
 """Least squares in both directions, and inference."""
 
 from xfactor.regression.cross_sectional import cross_sectional_ols
-from xfactor.regression.time_series import newey_west, rolling_ols, time_series_ols
+from xfactor.regression.inference import newey_west
+from xfactor.regression.rolling import rolling_ols
+from xfactor.regression.time_series import time_series_ols
 
 __all__ = ["cross_sectional_ols", "newey_west", "rolling_ols", "time_series_ols"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from xfactor import panel
+from xfactor import _apply, panel
 
 INTERCEPT = "intercept"
 
@@ -107,3 +107,30 @@ def _units(y: xr.DataArray) -> dict[str, str]:
 def tvalue(estimate: xr.DataArray, stderr: xr.DataArray) -> xr.DataArray:
     """Return the estimate over its error; missing where the error is 0."""
     return estimate / stderr.where(stderr > 0)
+
+
+def arguments(y: xr.DataArray, arrays: Sequence[xr.DataArray]) -> list[_apply.Arg]:
+    """Every regressor with a factor axis, so that the kernel can tell common from own ones."""
+    wide = [
+        a.drop_vars(panel.FACTOR, errors="ignore")
+        if panel.FACTOR in a.dims
+        else a.expand_dims(panel.FACTOR)
+        for a in arrays
+    ]
+    return [_apply.Arg(y), *[_apply.Arg(a, (panel.FACTOR,)) for a in wide]]
+
+
+def default_lags(n_dates: int) -> int:
+    """Return floor(4 (T / 100)^(2/9)), the usual number of Newey-West lags.
+
+    Parameters
+    ----------
+    n_dates
+        T, the length of the series.
+
+    Returns
+    -------
+    int
+        Lags.
+    """
+    return int(4 * (n_dates / 100) ** (2 / 9))

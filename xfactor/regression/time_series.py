@@ -87,162 +87,10 @@ def time_series_ols(
     panel.check_dim(y, dim, what)
     arrays, labels = _design.regressors(x, what, y)
     y = _design.over_dims_of(panel.masked(y, where), arrays)
-    return _history(y, arrays, labels, intercept, se, lags, min_obs, dim, what)
+    return history(y, arrays, labels, intercept, se, lags, min_obs, dim, what)
 
 
-def newey_west(
-    x: xr.DataArray | xr.Dataset, *, lags: int | None = None, dim: str = panel.DATE
-) -> xr.Dataset:
-    """Mean of a series with its Newey-West standard error and t: Fama-MacBeth's second step.
-
-    Parameters
-    ----------
-    x
-        Series (date,), or many (date, factor), e.g. factor returns; a Dataset of series is taken
-        as one array with a `factor` dim.
-    lags
-        Lags of the Bartlett kernel; by default floor(4 (T / 100)^(2/9)), T the number of dates;
-        0 gives the plain standard error of a mean.
-    dim
-        Dimension to average along.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``mean``, ``stderr``, ``tvalue``, ``n_obs`` without `dim`. Missing values are left out.
-
-    References
-    ----------
-    Newey, W. and West, K. (1987). Econometrica 55, 703-708; lags after Newey and West (1994).
-
-    Examples
-    --------
-    >>> import xarray as xr, xfactor as xf
-    >>> x = xr.DataArray([0.0, 2.0, 0.0, 2.0], dims="date")
-    >>> fit = xf.newey_west(x, lags=0)
-    >>> float(fit["mean"]), round(float(fit.stderr), 6)
-    (1.0, 0.57735)
-    """
-    if isinstance(x, xr.Dataset):
-        x = x.to_dataarray(panel.FACTOR)
-    panel.one_array(x, "newey_west")
-    panel.check_dim(x, dim, "newey_west")
-    aside = {panel.FACTOR: "series_"} if panel.FACTOR in x.dims else {}
-    x = panel.as_float(x).rename(aside)  # here "factor" is not what is regressed on
-    fit = _history(x, [], [], True, "newey_west", lags, 1, dim, "newey_west")
-    names = {"alpha": "mean", "alpha_stderr": "stderr", "alpha_tvalue": "tvalue"}
-    back = {new: old for old, new in aside.items()}
-    keep = fit[[*names, "n_obs"]].drop_dims(panel.FACTOR, errors="ignore")
-    return keep.rename(names | back).assign_attrs(fit.attrs)
-
-
-def rolling_ols(
-    y: xr.DataArray,
-    x: xr.DataArray | xr.Dataset,
-    *,
-    window: int,
-    min_obs: int | None = None,
-    intercept: bool = True,
-    dim: str = panel.DATE,
-    where: xr.DataArray | None = None,
-) -> xr.Dataset:
-    """Regress each asset on factor returns over the last `window` dates: rolling sensitivities.
-
-    Parameters
-    ----------
-    y
-        Returns (date, asset), or of one portfolio (date,). Any chunks along date.
-    x
-        Factor returns as in `time_series_ols`. Chunks along date as in `y`.
-    window
-        Number of dates, t included.
-    min_obs
-        Complete observations needed; by default the larger of window // 2 and one more than
-        coefficients.
-    intercept
-        Estimate alpha.
-    dim
-        Dimension to roll along.
-    where
-        Universe mask.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``beta`` and ``stderr`` (date, asset, factor), ``alpha``, ``alpha_stderr``, ``rsquared``,
-        ``n_obs`` (date, asset). Missing where fewer than `min_obs` dates of the window are
-        complete or the factors are not independent in it; ``n_obs`` is kept.
-
-    Notes
-    -----
-    The sums of a window are made from the parts of two date blocks and never by subtraction: no
-    drift, no trace of an outlier that has left, and the same bits whatever the chunks.
-
-    Examples
-    --------
-    >>> import xfactor as xf
-    >>> panel, truth = xf.simulate_panel(dates=300, assets=4, seed=1)
-    >>> market = panel.market_returns.rename("market")
-    >>> fit = xf.rolling_ols(panel.returns, market, window=100)
-    >>> fit.beta.dims
-    ('date', 'asset', 'factor')
-    """
-    what = "rolling_ols"
-    panel.check_dim(y, dim, what)
-    window = panel.positive("window", window)
-    arrays, labels = _design.regressors(x, what, y)
-    p = len(labels) + intercept
-    if window < p:
-        raise panel.error(
-            f"window={window} was given with {p} coefficients", f"at least {p} dates", "Widen it"
-        )
-    if min_obs is None:
-        min_obs = min(max(window // 2, p + 1), window)
-    y = _design.over_dims_of(panel.masked(y, where), arrays)
-    kernel = partial(
-        column_lstsq.rolling_lstsq,
-        window=window,
-        intercept=intercept,
-        min_obs=_design.least_obs(min_obs, p),
-    )
-    labelled = _apply.Out((panel.FACTOR,), y.dtype, {panel.FACTOR: labels})
-    each = _apply.Out((), y.dtype)
-    outs = [labelled, labelled, each, each, each, _apply.Out((), np.int32)]
-    args = _arguments(y, arrays)
-    results = _apply.window(kernel, args, outs, before=window - 1, dim=dim, what=what)
-    names = ("beta", "stderr", "alpha", "alpha_stderr", "rsquared", "n_obs")
-    fit = xr.Dataset(dict(zip(names, results, strict=True)), attrs={"window": window})
-    return fit if intercept else fit.drop_vars(["alpha", "alpha_stderr"])
-
-
-def default_lags(n_dates: int) -> int:
-    """Return floor(4 (T / 100)^(2/9)), the usual number of Newey-West lags.
-
-    Parameters
-    ----------
-    n_dates
-        T, the length of the series.
-
-    Returns
-    -------
-    int
-        Lags.
-    """
-    return int(4 * (n_dates / 100) ** (2 / 9))
-
-
-def _arguments(y: xr.DataArray, arrays: Sequence[xr.DataArray]) -> list[_apply.Arg]:
-    """Every regressor with a factor axis, so that the kernel can tell common from own ones."""
-    wide = [
-        a.drop_vars(panel.FACTOR, errors="ignore")
-        if panel.FACTOR in a.dims
-        else a.expand_dims(panel.FACTOR)
-        for a in arrays
-    ]
-    return [_apply.Arg(y), *[_apply.Arg(a, (panel.FACTOR,)) for a in wide]]
-
-
-def _history(
+def history(
     y: xr.DataArray,
     arrays: list[xr.DataArray],
     labels: list[str],
@@ -263,8 +111,8 @@ def _history(
     square = _apply.Out((_ROW, _COLUMN), np.float64, {_ROW: labels, _COLUMN: labels})
     outs = [labelled, labelled, each, each, each, _apply.Out((), np.int32), means, square]
     beta, stderr, alpha, alpha_stderr, rsquared, n_obs, x_mean, inverse = _apply.reduce(
-        column_lstsq.history_sums, column_lstsq.merge_history, finalise, _arguments(y, arrays),
-        outs, dim=dim, what=what,
+        column_lstsq.history_sums, column_lstsq.merge_history, finalise,
+        _design.arguments(y, arrays), outs, dim=dim, what=what,
     )  # fmt: skip
     residual = _design.residual(y, arrays, beta, alpha if intercept else None)
     attrs: dict[str, Any] = {"se": se}
@@ -295,7 +143,7 @@ def _history(
 
 
 def _lags(lags: int | None, n_dates: int) -> int:
-    return default_lags(n_dates) if lags is None else panel.positive("lags", lags, 0)
+    return _design.default_lags(n_dates) if lags is None else panel.positive("lags", lags, 0)
 
 
 def _finalise(total: Any, *, intercept: bool, min_obs: int, dtype: Any) -> tuple[np.ndarray, ...]:
@@ -315,7 +163,7 @@ def _robust_errors(
 ) -> xr.DataArray:
     """Standard errors (asset, error) by the sandwich of summed scores."""
     x_mean, inverse, n_obs = first_pass
-    args = _arguments(e, arrays)
+    args = _design.arguments(e, arrays)
     if intercept:
         args = [args[0], *_centred(args[1:], x_mean)]
     labels = [*([_design.INTERCEPT] if intercept else []), *x_mean[_ROW].values]

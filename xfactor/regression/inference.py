@@ -1,0 +1,52 @@
+"""Means with errors that allow for autocorrelation."""
+
+import xarray as xr
+
+from xfactor import panel
+from xfactor.regression.time_series import history
+
+
+def newey_west(
+    x: xr.DataArray | xr.Dataset, *, lags: int | None = None, dim: str = panel.DATE
+) -> xr.Dataset:
+    """Mean of a series with its Newey-West standard error and t: Fama-MacBeth's second step.
+
+    Parameters
+    ----------
+    x
+        Series (date,), or many (date, factor), e.g. factor returns; a Dataset of series is taken
+        as one array with a `factor` dim.
+    lags
+        Lags of the Bartlett kernel; by default floor(4 (T / 100)^(2/9)), T the number of dates;
+        0 gives the plain standard error of a mean.
+    dim
+        Dimension to average along.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``mean``, ``stderr``, ``tvalue``, ``n_obs`` without `dim`. Missing values are left out.
+
+    References
+    ----------
+    Newey, W. and West, K. (1987). Econometrica 55, 703-708; lags after Newey and West (1994).
+
+    Examples
+    --------
+    >>> import xarray as xr, xfactor as xf
+    >>> x = xr.DataArray([0.0, 2.0, 0.0, 2.0], dims="date")
+    >>> fit = xf.newey_west(x, lags=0)
+    >>> float(fit["mean"]), round(float(fit.stderr), 6)
+    (1.0, 0.57735)
+    """
+    if isinstance(x, xr.Dataset):
+        x = x.to_dataarray(panel.FACTOR)
+    panel.one_array(x, "newey_west")
+    panel.check_dim(x, dim, "newey_west")
+    aside = {panel.FACTOR: "series_"} if panel.FACTOR in x.dims else {}
+    x = panel.as_float(x).rename(aside)  # here "factor" is not what is regressed on
+    fit = history(x, [], [], True, "newey_west", lags, 1, dim, "newey_west")
+    names = {"alpha": "mean", "alpha_stderr": "stderr", "alpha_tvalue": "tvalue"}
+    back = {new: old for old, new in aside.items()}
+    keep = fit[[*names, "n_obs"]].drop_dims(panel.FACTOR, errors="ignore")
+    return keep.rename(names | back).assign_attrs(fit.attrs)
