@@ -93,6 +93,41 @@ def test_rank__compiled_equals_its_python_source(method, x):
     np.testing.assert_array_equal(*highest)
 
 
+@pytest.mark.parametrize("n", [1, 2, 255, 5000])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda z: z,
+        lambda z: np.exp(3 * z),
+        lambda z: np.round(z, 1),
+        lambda z: np.where(z > 0, 1e9 + z, 1e-3 * z),  # two clusters: leading bits part no others
+        lambda z: 1e6 * np.round(z) + 1e-4 * z,
+        lambda z: (
+            1.0 + 1e-15 * np.round(z)
+        ),  # neighbours among the floats: truncated keys are equal
+        lambda z: np.zeros_like(z),
+        lambda z: z.astype(np.float32),
+    ],
+)
+def test_sort_rows__orders_by_group_value_and_label(make, n):
+    rng = np.random.default_rng(n)
+    x = make(rng.standard_normal((3, n)))
+    x[rng.random(x.shape) < 0.15] = NAN
+    x = x + x.dtype.type(0)  # no -0.0
+    columns = rng.permutation(n)
+    place = np.argsort(columns)
+    groups = groups_of(rng.integers(-1, 3, x.shape), x.shape)
+    ordered = order.sort_rows(x, groups, columns)
+    ranks = rank._ranks(*ordered, x, rank.ORDINAL, ordered.size.astype(float))
+    for r in range(len(x)):
+        use = np.flatnonzero(np.isfinite(x[r]) & (groups.codes[r] < groups.n))
+        want = use[np.lexsort((place[use], x[r, use], groups.codes[r, use]))]
+        sizes = np.bincount(groups.codes[r, use], minlength=groups.n)
+        np.testing.assert_array_equal(ordered.size[r], sizes)
+        counts = np.concatenate([np.arange(1, k + 1) for k in sizes])
+        np.testing.assert_array_equal(ranks[r, want], counts)
+
+
 @given(values=st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0]), min_size=1, max_size=20))
 def test_sort_run__is_a_stable_sort(values):
     x = np.array(values)

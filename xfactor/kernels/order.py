@@ -1,9 +1,10 @@
 """The order of the cells in a row, by group and value, without argsort.
 
-`numpy.sort` on integers is a SIMD sort, several times faster than `argsort`. So each cell becomes
-one integer key: its group in the highest bits, then the leading bits of its value in an order that
-sorts like the value, and in the lowest bits the column's place in label order. Sorting the keys
-orders the row by group, value and label. A second pass mends the rare runs whose truncated values
+Each cell becomes one integer key: its group in the highest bits, then the leading bits of its
+value in an order that sorts like the value, and in the lowest bits the column's place in label
+order. The keys of a row are sorted byte by byte from the 32 leading bits that differ (radix sort),
+which leaves next to nothing out of order; an insertion sort puts that right, and where it would
+take long the row is sorted by all bytes. A last pass mends the rare runs whose truncated values
 coincide though the values differ.
 """
 
@@ -12,11 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from xfactor.kernels._blocks import finite
-from xfactor.kernels._compile import kernel
+from xfactor.kernels._compile import inlined, kernel
 from xfactor.kernels._groups import Groups
 
-_LAST = np.iinfo(np.int64).max  # the key of a cell that is missing or of no group
 _SIGN = np.uint64(1 << 63)
+_BYTES = 4  # sorted by at first
+_MOVES = 4  # for each key, that insertion may take; more are dearer than sorting by all bytes
 
 
 class Order(NamedTuple):
@@ -31,19 +33,14 @@ class Order(NamedTuple):
 def sort_rows(values: np.ndarray, groups: Groups, columns: np.ndarray | None = None) -> Order:
     """Sort rows of values without -0.0; equal ones in the order of `columns`, else of storage."""
     columns = np.arange(values.shape[1]) if columns is None else columns
-    place = np.empty_like(columns)
-    place[columns] = np.arange(len(columns))
     low_bits = max(1, int(len(columns) - 1).bit_length())
     group_bits = int(groups.n - 1).bit_length()
     bits = values.view(np.int32 if values.dtype == np.float32 else np.int64)
-    keys = _keys(bits, groups.codes, groups.n, place, low_bits, group_bits)
+    keys = np.empty(values.shape, dtype=np.uint64)
     size = np.zeros((len(values), groups.n + 1), dtype=np.int64)
-    if groups.one:
-        size[:, 0] = np.count_nonzero(keys != _LAST, axis=1)
-    else:
-        _count(keys, groups.codes, groups.n, size)
-    keys.sort(axis=1)
-    return Order(keys, low_bits, columns, size[:, :-1])
+    _make_keys(bits, groups.codes, groups.n, columns, low_bits, group_bits, keys, size)
+    _sort_keys(keys, size[:, :-1].sum(axis=1))
+    return Order(keys.view(np.int64), low_bits, columns, size[:, :-1])
 
 
 def sorted_rows(x: np.ndarray, groups: Groups) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -62,33 +59,95 @@ def sorted_rows(x: np.ndarray, groups: Groups) -> tuple[np.ndarray, np.ndarray, 
 
 
 @kernel
-def _keys(bits, codes, n_groups, place, low_bits, group_bits):  # type: ignore[no-untyped-def]
-    keys = np.empty(bits.shape, dtype=np.int64)
+def _make_keys(bits, codes, n_groups, columns, low_bits, group_bits, keys, size):  # type: ignore[no-untyped-def]
+    """Keys of the valid cells, in label order; how many of each group, the others in the last."""
     single = bits.itemsize == 4
     infinite = np.int64(0x7F800000 if single else 0x7FF0000000000000)
-    magnitude = np.int64(0x7FFFFFFF if single else _LAST)
+    magnitude = np.int64(0x7FFFFFFF if single else 0x7FFFFFFFFFFFFFFF)
     widen = 32 if single else 0
     low = np.uint64(low_bits)
     dropped = np.uint64(low_bits + group_bits)
-    top = np.uint64((64 - group_bits) % 64)
-    for r in range(bits.shape[0]):
-        for j in range(bits.shape[1]):
-            own = np.int64(bits[r, j])
+    group_at = np.uint64((64 - group_bits) % 64)
+    for r in range(len(bits)):
+        n = 0
+        for i in range(len(columns)):
+            own = np.int64(bits[r, columns[i]])
+            code = codes[r, columns[i]]
             wide = own << widen
-            wide ^= (wide >> 63) & _LAST  # negative floats sort backwards by their bits
+            wide ^= (wide >> 63) & np.int64(0x7FFFFFFFFFFFFFFF)  # negative floats sort backwards
             high = (np.uint64(wide) ^ _SIGN) >> dropped
-            key = (np.uint64(codes[r, j]) << top) | (high << low) | np.uint64(place[j])
-            known = (own & magnitude) < infinite and codes[r, j] < n_groups
-            keys[r, j] = np.int64(key ^ _SIGN) if known else _LAST
-    return keys
+            keys[r, n] = (np.uint64(code) << group_at) | (high << low) | np.uint64(i)
+            known = (own & magnitude) < infinite and code < n_groups
+            size[r, code if known else n_groups] += 1
+            n += 1 if known else 0
 
 
 @kernel
-def _count(keys, codes, n_groups, size):  # type: ignore[no-untyped-def]
-    """Valid cells of each group; the others go to the last column, without a branch."""
+def _sort_keys(keys, size):  # type: ignore[no-untyped-def]
+    """Sort the first size[r] keys of each row r."""
+    spare = np.empty(keys.shape[1], dtype=np.uint64)
+    places = np.empty((8, 256), dtype=np.int32)
     for r in range(len(keys)):
-        for j in range(keys.shape[1]):
-            size[r, codes[r, j] if keys[r, j] != _LAST else n_groups] += 1
+        n = size[r]
+        differ = np.uint64(0)
+        for i in range(n):
+            differ |= keys[r, i] ^ keys[r, 0]
+        top = 0
+        while differ != 0:
+            differ >>= np.uint64(1)
+            top += 1
+        base = top - 8 * _BYTES if top > 8 * _BYTES else 0
+        while True:  # by the leading bytes, then if need be by all
+            _by_bytes(keys[r], spare, places, n, base, (top - base + 7) // 8)
+            if base == 0 or _insert(keys[r], n, _MOVES * n):
+                break
+            base = 0
+
+
+@inlined
+def _by_bytes(keys, spare, places, n, base, n_bytes):  # type: ignore[no-untyped-def]
+    """Sort the first n keys by their bits from `base` on, the lowest byte first: stable."""
+    byte = np.uint64(255)
+    for p in range(n_bytes):
+        for b in range(256):
+            places[p, b] = 0
+    for i in range(n):
+        bits = keys[i] >> np.uint64(base)
+        for p in range(n_bytes):
+            places[p, (bits >> np.uint64(8 * p)) & byte] += 1
+    for p in range(n_bytes):
+        before = 0
+        for b in range(256):
+            count = places[p, b]
+            places[p, b] = before
+            before += count
+    source, target = keys, spare
+    for p in range(n_bytes):
+        shift = np.uint64(base + 8 * p)
+        for i in range(n):
+            b = (source[i] >> shift) & byte
+            target[places[p, b]] = source[i]
+            places[p, b] += 1
+        source, target = target, source
+    if n_bytes % 2 == 1:
+        for i in range(n):
+            keys[i] = spare[i]
+
+
+@inlined
+def _insert(keys, n, moves):  # type: ignore[no-untyped-def]
+    """Insertion sort of keys that are almost in order; False, half done, if it takes too long."""
+    for i in range(1, n):
+        key = keys[i]
+        j = i
+        while j > 0 and keys[j - 1] > key:
+            keys[j] = keys[j - 1]
+            j -= 1
+        keys[j] = key
+        moves -= i - j
+        if moves < 0:
+            break
+    return moves >= 0
 
 
 @kernel
