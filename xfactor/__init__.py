@@ -21,7 +21,13 @@ from xfactor.cross_section import (
 )
 from xfactor.panel import PanelError, check_panel
 from xfactor.portfolios import hedge, long_short, performance, portfolio_returns
-from xfactor.regression import cross_sectional_ols, newey_west, rolling_ols, time_series_ols
+from xfactor.regression import (
+    cross_sectional_ols,
+    newey_west,
+    predict,
+    rolling_ols,
+    time_series_ols,
+)
 from xfactor.simulate import simulate_panel
 from xfactor.store import add_fields, open_panel, write_panel
 from xfactor.time_series import (
@@ -87,6 +93,7 @@ __all__ = [
     "open_panel",
     "performance",
     "portfolio_returns",
+    "predict",
     "qcut",
     "quantile",
     "rank",

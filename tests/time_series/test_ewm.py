@@ -49,6 +49,17 @@ def test_ewm_var__of_one_value_long_ago_is_missing():
     assert (xf.ewm_var(x, span=12, bias=True).values == 0).all()
 
 
+def test_ewm__of_an_infinite_halflife_is_that_of_all_values_so_far(panel):
+    x = panel["close"]
+    mean = xf.ewm_mean(x, halflife=np.inf, min_obs=3)
+    peer = x.where(np.isfinite(x)).to_pandas().expanding(3)
+    np.testing.assert_allclose(mean.values, peer.mean().values, rtol=1e-13)
+    std = xf.ewm_std(x, halflife=np.inf, min_obs=3)
+    np.testing.assert_allclose(std.values, peer.std().values, rtol=1e-10)
+    lazy = xf.ewm_mean(x.chunk(date=3), halflife=np.inf, min_obs=3)
+    contracts.assert_same_bits(lazy.compute(), mean)
+
+
 def test_ewm_cov__equals_pandas():
     rng = np.random.default_rng(0)
     x = xr.DataArray(rng.normal(size=(300, 2)), dims=("date", "asset"))

@@ -70,8 +70,16 @@ def residual(
     y: xr.DataArray, x: Sequence[xr.DataArray], beta: xr.DataArray, alpha: xr.DataArray | None
 ) -> xr.DataArray:
     """Return y less the fitted value; always lazy, so that it costs nothing unless asked for."""
-    y, beta, x = _finite(_lazy(y)), _lazy(beta), [_finite(_lazy(v)) for v in x]
-    fitted: xr.DataArray | float = 0.0 if alpha is None else _lazy(alpha)
+    y, beta, x = _finite(_lazy(y)), _lazy(beta), [_lazy(v) for v in x]
+    e = (y - fitted(x, beta, None if alpha is None else _lazy(alpha))).transpose(*y.dims, ...)
+    e = e.where(np.isfinite(e)).astype(y.dtype)
+    return e.rename("residual").assign_attrs(long_name="residual", **_units(y))
+
+
+def fitted(
+    x: Sequence[xr.DataArray], beta: xr.DataArray, alpha: xr.DataArray | None
+) -> xr.DataArray:
+    """Return alpha and the sum of the regressors times their betas."""
     parts = [
         part
         for v in x
@@ -81,11 +89,9 @@ def residual(
             else [v]
         )
     ]
-    for k, part in enumerate(parts):
-        fitted = fitted + part * beta.isel({panel.FACTOR: k}, drop=True)
-    e = (y - fitted).transpose(*y.dims, ...)
-    e = e.where(np.isfinite(e)).astype(y.dtype)
-    return e.rename("residual").assign_attrs(long_name="residual", **_units(y))
+    each = [_finite(v) * beta.isel({panel.FACTOR: k}, drop=True) for k, v in enumerate(parts)]
+    first, *others = each if alpha is None else [alpha, *each]
+    return sum(others, start=first)
 
 
 def _lazy(a: xr.DataArray) -> xr.DataArray:

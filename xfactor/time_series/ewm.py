@@ -32,9 +32,10 @@ def ewm_mean(
     x
         Values (date, asset).
     halflife, span, com, alpha
-        One of them, in sessions: a value so many sessions back counts half (above 0); or, as in
-        pandas, the ``span`` of a moving average (1 or more), the centre of mass (0 or more), or
-        the weight that a new value gets in the end (above 0, at most 1).
+        One of them, in sessions: a value so many sessions back counts half (above 0; infinity
+        lets all count alike, an expanding mean); or, as in pandas, the ``span`` of a moving
+        average (1 or more), the centre of mass (0 or more), or the weight that a new value gets in
+        the end (above 0, at most 1).
     window
         Only the last `window` dates count; all so far if not given.
     min_obs
@@ -296,7 +297,7 @@ def _decay(
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         number = math.nan
-    if not (math.isfinite(number) and fits(number)):
+    if not fits(number):
         raise panel.PanelError(f"{name}={value!r} was given; needed a number {needed}.")
     return decay(number)
 
@@ -304,7 +305,7 @@ def _decay(
 # For each name: its limits in words and as a test, and the factor from one date to the next.
 _SPEEDS: dict[str, tuple[str, Callable[[float], bool], Callable[[float], float]]] = {
     "halflife": ("above 0", lambda v: v > 0, lambda v: 0.5 ** (1.0 / v)),
-    "span": ("of at least 1", lambda v: v >= 1, lambda v: (v - 1.0) / (v + 1.0)),
-    "com": ("of at least 0", lambda v: v >= 0, lambda v: v / (1.0 + v)),
+    "span": ("of at least 1", lambda v: 1 <= v < math.inf, lambda v: (v - 1.0) / (v + 1.0)),
+    "com": ("of at least 0", lambda v: 0 <= v < math.inf, lambda v: v / (1.0 + v)),
     "alpha": ("above 0 and at most 1", lambda v: 0 < v <= 1, lambda v: 1.0 - v),
 }
