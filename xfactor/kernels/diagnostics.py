@@ -35,7 +35,7 @@ def _in_one_size(
 
 
 def plain(x: np.ndarray) -> np.ndarray:
-    """x as the kernels are compiled for: one signature."""
+    """Values as the kernels are compiled for: one signature."""
     return np.require(x, np.float64, ["C", "W"])
 
 

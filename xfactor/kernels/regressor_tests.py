@@ -79,11 +79,12 @@ def breusch_pagan(total: Any, *, koenker: bool) -> tuple[np.ndarray, ...]:
     for i in range(k):  # in this order, whatever the number of columns
         explained += beta[i] * square[i - k - 1]
     explained = np.maximum(explained, 0.0)
-    varies = np.where(square[-1] > 0.0, square[-1], np.nan)
+    varies = square[-1] > 0.0
     if koenker:
-        statistic = n * (explained / varies)
+        statistic = n * (explained / np.where(varies, square[-1], np.nan))
     else:
-        statistic = explained / (2.0 * mean[k] * mean[k]) * (varies / varies)
+        level = np.where(varies, mean[k], np.nan)
+        statistic = explained / (2.0 * level * level)
     return statistic, chdtrc(float(k), statistic), n
 
 
