@@ -1,7 +1,9 @@
 """Tests of residuals on regressors, and of regressors on each other, from column sums of products.
 
-A stretch of dates is (exponents, sums): each variable is divided by a power of two, as in
-`kernels.diagnostics`; two stretches meet in the larger size.
+A stretch of dates is (exponents, pivots, sums). Each variable is divided by a power of two, as in
+`kernels.diagnostics`, and is summed about a pivot: two stretches meet in the larger size, and a
+high level costs no digits. The pivot is the value nearest to 0, so that taking it off rounds no
+value by more than a bit of its own.
 """
 
 from typing import Any
@@ -23,7 +25,7 @@ CONSTANT = 1e-29  # centred squares below this share of the squares: a constant
 
 
 def square_sums(e: np.ndarray, *xs: np.ndarray, offset: int, start: int, stop: int) -> Any:
-    """Sums of e^2 and its regressors: exponents, means and centred products of each variable."""
+    """Exponents, pivots, and means and centred products of e^2 and of its regressors."""
     e = plain(e[start:stop])
     size = exponents(e)
     z = e * np.ldexp(1.0, -size)
@@ -38,29 +40,53 @@ def regressor_sums(*xs: np.ndarray, offset: int, start: int, stop: int) -> Any:
 
 
 def _variables(y: np.ndarray, y_size: np.ndarray, xs: list[np.ndarray]) -> Any:
-    sizes, scaled = [], []
+    sizes: list[np.ndarray] = []
+    pivots: list[np.ndarray] = []
+    moved: list[np.ndarray] = []
     for x in xs:
         size = exponents(x)
         extreme = (np.abs(size) >= NO_SCALE) & (size != LOWEST)
         size[~extreme & (size != LOWEST)] = 0
-        scaled.append(np.ldexp(x.astype(np.float64), -size) if extreme.any() else x)
-        wide = size[:, None] if x.ndim == 2 else size
-        sizes.append(np.broadcast_to(wide, (len(wide), y.shape[1])))
-    history = column_lstsq.history_sums(y, *scaled, offset=0, start=0, stop=len(y))
-    return np.concatenate([*sizes, y_size[None]]), history
+        if extreme.any():
+            x = np.ldexp(x.astype(np.float64), -size)
+        pivot = _smallest(x)
+        moved.append(x - pivot)
+        for rows, values in ((sizes, size), (pivots, pivot)):
+            wide = values[:, None] if x.ndim == 2 else values
+            rows.append(np.broadcast_to(wide, (len(wide), y.shape[1])))
+    history = column_lstsq.history_sums(y, *moved, offset=0, start=0, stop=len(y))
+    about = np.concatenate([*pivots, np.zeros((1, y.shape[1]))])
+    return np.concatenate([*sizes, y_size[None]]), about, history
+
+
+def _smallest(x: np.ndarray) -> np.ndarray:
+    """The finite value nearest to 0 along the first axis, in float64; 0 where there is none."""
+    if not len(x):
+        return np.zeros(x.shape[1:])
+    at = np.where(np.isfinite(x), np.abs(x), np.inf).argmin(axis=0)
+    values = np.take_along_axis(x, at[None], axis=0)[0].astype(np.float64)
+    return np.where(np.isfinite(values), values, 0.0)
 
 
 def merge_variables(a: Any, b: Any) -> Any:
-    """Join two stretches of `square_sums` or `regressor_sums`."""
+    """Join two stretches of `square_sums` or `regressor_sums`: both to the pivot of the first."""
     larger = np.maximum(a[0], b[0])
     row, column = np.tril_indices(len(larger))
-    histories = []
-    for size, (mean, square) in (a, b):
+    pivots, histories = [], []
+    for size, pivot, (mean, square) in (a, b):
         by = size - larger
-        count = mean[-1:]
-        moved = np.concatenate([np.ldexp(mean[:-1], by), count])
-        histories.append((moved, np.ldexp(square, by[row] + by[column])))
-    return larger, column_lstsq.merge_history(*histories)
+        pivots.append(np.ldexp(pivot, by))
+        means = np.concatenate([np.ldexp(mean[:-1], by), mean[-1:]])
+        histories.append((means, np.ldexp(square, by[row] + by[column])))
+    some = histories[0][0][-1] > 0
+    histories[1][0][:-1] += np.where(some, pivots[1] - pivots[0], 0.0)
+    return larger, np.where(some, *pivots), column_lstsq.merge_history(*histories)
+
+
+def _whole(total: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Means and centred products; the level of a mean tells rounding from variance."""
+    _, pivot, (mean, square) = total
+    return np.concatenate([mean[:-1] + pivot, mean[-1:]]), square
 
 
 def breusch_pagan(total: Any, *, koenker: bool) -> tuple[np.ndarray, ...]:
@@ -69,11 +95,10 @@ def breusch_pagan(total: Any, *, koenker: bool) -> tuple[np.ndarray, ...]:
     What is explained is b'S_xy and not the total less the rest: next to nothing explained, which
     is the rule, would be lost in the rounding of the total.
     """
-    mean, square = total[1]
+    mean, square = history = _whole(total)
     k = len(mean) - 2
-    fit = column_lstsq.solve_history(
-        total[1], intercept=True, min_obs=k + 2, dtype=np.dtype(np.float64)
-    )
+    dtype = np.dtype(np.float64)
+    fit = column_lstsq.solve_history(history, intercept=True, min_obs=k + 2, dtype=dtype)
     beta, n = fit[0], mean[-1]
     explained = np.zeros_like(n)
     for i in range(k):  # in this order, whatever the number of columns
@@ -90,7 +115,7 @@ def breusch_pagan(total: Any, *, koenker: bool) -> tuple[np.ndarray, ...]:
 
 def variance_inflation(total: Any) -> tuple[np.ndarray, np.ndarray]:
     """Diagonal (K, n) of the inverse correlations, and counts; infinite where there is none."""
-    mean, square = total[1]
+    mean, square = _whole(total)
     k = len(mean) - 2
     n = mean[-1]
     products = np.empty((len(n), k, k))
