@@ -218,8 +218,7 @@ def test_tests__are_the_same_whatever_the_chunks(name, seed, draw):
     oracles.assert_close(got.compute(), test(e, f), rtol=CHUNKS, atol=CHUNKS)
 
 
-@each_function
-@given(seed=st.integers(0, 10**6), draw=st.data())
+@given(name=st.sampled_from(list(FUNCTIONS)), seed=st.integers(0, 10**6), draw=st.data())
 def test_tests__of_a_date_are_the_same_bits_whatever_the_chunks(name, seed, draw):
     y, x = oracles.problem(seed, dates=9, assets=draw.draw(st.sampled_from([5, 30])))
     cut = draw.draw(strategies.cuts(9))
@@ -231,7 +230,9 @@ def test_tests__of_a_date_are_the_same_bits_whatever_the_chunks(name, seed, draw
 def test_vif__is_the_same_whatever_the_chunks(seed, draw):
     _, x = oracles.problem(seed, dates=20, assets=draw.draw(st.sampled_from([3, 15])), factors=9)
     cut = draw.draw(strategies.cuts(20))
-    oracles.assert_same_bits(xf.vif(x.chunk(date=cut)).compute(), xf.vif(x))
+    if draw.draw(st.booleans()):
+        oracles.assert_same_bits(xf.vif(x.chunk(date=cut)).compute(), xf.vif(x))
+        return
     x = x[["x0", "x1"]]
     got = xf.vif(x.chunk(date=cut), dim="date").compute()
     oracles.assert_close(got, xf.vif(x, dim="date"), rtol=CHUNKS)
