@@ -22,11 +22,16 @@ from xfactor.cross_section import (
 from xfactor.panel import PanelError, check_panel
 from xfactor.portfolios import hedge, long_short, performance, portfolio_returns
 from xfactor.regression import (
+    breusch_pagan,
     cross_sectional_ols,
+    durbin_watson,
+    jarque_bera,
+    ljung_box,
     newey_west,
     predict,
     rolling_ols,
     time_series_ols,
+    vif,
 )
 from xfactor.simulate import simulate_panel
 from xfactor.store import add_fields, open_panel, write_panel
@@ -68,6 +73,7 @@ __all__ = [
     "age",
     "between",
     "bottom",
+    "breusch_pagan",
     "check_panel",
     "composite",
     "compute",
@@ -77,6 +83,7 @@ __all__ = [
     "demean",
     "diff",
     "drawdown",
+    "durbin_watson",
     "ewm_cov",
     "ewm_mean",
     "ewm_std",
@@ -86,7 +93,9 @@ __all__ = [
     "forward_returns",
     "growth",
     "hedge",
+    "jarque_bera",
     "lag",
+    "ljung_box",
     "long_short",
     "neutralize",
     "newey_west",
@@ -117,6 +126,7 @@ __all__ = [
     "time_series_ols",
     "top",
     "trim",
+    "vif",
     "winsorize",
     "write_panel",
     "zscore",
