@@ -21,7 +21,14 @@ from xfactor.cross_section import (
 )
 from xfactor.panel import PanelError, check_panel
 from xfactor.portfolios import hedge, long_short, performance, portfolio_returns
-from xfactor.regression import cross_sectional_ols, newey_west, rolling_ols, time_series_ols
+from xfactor.regression import (
+    cross_sectional_ols,
+    fama_macbeth,
+    grs_test,
+    newey_west,
+    rolling_ols,
+    time_series_ols,
+)
 from xfactor.simulate import simulate_panel
 from xfactor.store import add_fields, open_panel, write_panel
 from xfactor.time_series import (
@@ -75,10 +82,12 @@ __all__ = [
     "ewm_mean",
     "ewm_std",
     "ewm_var",
+    "fama_macbeth",
     "ffill",
     "fillna",
     "forward_returns",
     "growth",
+    "grs_test",
     "hedge",
     "lag",
     "long_short",
