@@ -349,11 +349,15 @@ def grs_test(
 
     Examples
     --------
-    >>> import xfactor as xf
-    >>> panel, truth = xf.simulate_panel(dates=300, assets=5, seed=1)
-    >>> test = xf.grs_test(panel.returns, panel.market_returns.rename("market"))
-    >>> int(test.dof_numerator), int(test.dof_denominator) == int(test.n_obs) - 6
-    (5, True)
+    >>> import numpy as np, xarray as xr, xfactor as xf
+    >>> rng = np.random.default_rng(1)
+    >>> market = xr.DataArray(rng.normal(size=120), dims="date", name="market")
+    >>> y = market + xr.DataArray(rng.normal(size=(120, 5)), dims=("date", "asset"))
+    >>> test = xf.grs_test(y, market)
+    >>> int(test.dof_numerator), int(test.dof_denominator), bool(test.pvalue > 0.05)
+    (5, 114, True)
+    >>> bool(xf.grs_test(y + 1, market).pvalue < 0.05)
+    True
     """
     what = "grs_test"
     _check_returns(y, dim, asset_dim, what)
