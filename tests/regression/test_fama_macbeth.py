@@ -155,15 +155,17 @@ def test_fama_macbeth__equals_a_naive_two_pass_of_rolling_betas(lag):
     assert "stderr_shanken" not in got
 
 
+@pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("intercept", [True, False])
-def test_fama_macbeth__shanken_is_cochrane_12_19_without_missing_data(intercept):
+def test_fama_macbeth__shanken_is_cochrane_12_19_without_missing_data(intercept, weighted):
     y, f = monthly()
     n, factors, returns = y.sizes["date"], wide(f).T, y.values
     z = np.column_stack([np.ones(n), factors])
     b = np.linalg.lstsq(z, returns, rcond=None)[0]
     e = returns - z @ b
     x = np.column_stack([np.ones(9), b[1:].T]) if intercept else b[1:].T
-    a = np.linalg.lstsq(x, np.eye(9), rcond=None)[0]
+    w = np.arange(1.0, 10.0) if weighted else np.ones(9)
+    a = np.linalg.solve(x.T * w @ x, x.T * w)
     premium = a @ returns.mean(axis=0)
     of_factors = np.cov(factors.T)
     own = premium[intercept:]
@@ -171,7 +173,8 @@ def test_fama_macbeth__shanken_is_cochrane_12_19_without_missing_data(intercept)
     added = np.zeros((len(premium), len(premium)))
     added[intercept:, intercept:] = of_factors
     covariance = (a @ (e.T @ e / (n - 1)) @ a.T * (1 + c) + added) / n
-    got = xf.fama_macbeth(y, factors=f, intercept=intercept)
+    weights = xr.DataArray(w, {"asset": y.asset}, ("asset",)) if weighted else None
+    got = xf.fama_macbeth(y, factors=f, intercept=intercept, weights=weights)
     np.testing.assert_allclose(got.premium, premium, rtol=RTOL)
     np.testing.assert_allclose(got.stderr_shanken, np.sqrt(np.diag(covariance)), rtol=STDERR_RTOL)
     np.testing.assert_allclose(got.tvalue_shanken, got.premium / got.stderr_shanken, rtol=1e-14)
@@ -273,19 +276,26 @@ def test_fama_macbeth__takes_other_names_of_the_dims():
 # --- chunks and laziness ------------------------------------------------------------------------
 
 
-@settings(max_examples=12)
+@settings(max_examples=16)
 @given(seed=st.integers(0, 10**6), data=st.data())
 def test_fama_macbeth__is_the_same_whatever_the_chunks(seed, data):
     dates = data.draw(st.integers(25, 50))
     y, f = oracles.streams(seed, dates, 12, 2, data.draw(st.sampled_from([0.0, 0.2])))
-    window = data.draw(st.sampled_from([None, 12]))
     options = {"intercept": data.draw(st.booleans()), "lag": data.draw(st.integers(0, 2))}
     cut = {"date": data.draw(strategies.cuts(dates))}
-    want = xf.fama_macbeth(y, factors=f, window=window, **options).compute()
-    got = xf.fama_macbeth(y.chunk(cut), factors=f.chunk(cut), window=window, **options)
+    kind = data.draw(st.sampled_from(["history", "rolling", "static", "dated"]))
+    if kind in ("history", "rolling"):
+        options["window"] = 12 if kind == "rolling" else None
+        want = xf.fama_macbeth(y, factors=f, **options).compute()
+        got = xf.fama_macbeth(y.chunk(cut), factors=f.chunk(cut), **options)
+    else:
+        x = xr.DataArray(np.random.default_rng(seed).normal(size=12), dims="asset", name="x")
+        x = x * xr.ones_like(y) if kind == "dated" else x
+        want = xf.fama_macbeth(y, x, **options).compute()
+        got = xf.fama_macbeth(y.chunk(cut), x.chunk(cut) if kind == "dated" else x, **options)
     assert all(v.chunks is not None for v in got.data_vars.values())
     got = got.compute()
-    if window:  # every date and window by itself: bit for bit
+    if kind != "history":  # every date and window by itself: bit for bit
         np.testing.assert_array_equal(got.factor_return, want.factor_return)
     oracles.assert_close(got, want, rtol=CHUNKS * 100, atol=CHUNKS)
 
@@ -434,6 +444,18 @@ def test_grs_test__does_not_depend_on_how_assets_and_factors_are_packaged():
     for got in (xf.grs_test(mixed, f), xf.grs_test(y * 1e-6, turned.rename(new="factor") * 1e6)):
         np.testing.assert_allclose(got.statistic, want.statistic, rtol=1e-9)
         np.testing.assert_allclose(got.pvalue, want.pvalue, rtol=1e-7)
+
+
+def test_grs_test__is_what_the_assets_add_to_the_squared_sharpe_ratio_of_the_factors():
+    y, f = monthly()
+    both = np.column_stack([wide(f).T, y.values])
+
+    def squared_sharpe(r):
+        return r.mean(axis=0) @ np.linalg.solve(np.cov(r.T, ddof=0), r.mean(axis=0))
+
+    own = squared_sharpe(both[:, :3])
+    want = 807 / 9 * (squared_sharpe(both) - own) / (1 + own)
+    np.testing.assert_allclose(xf.grs_test(y, f).statistic, want, rtol=1e-10)
 
 
 def test_grs_test__a_high_level_costs_only_the_digits_of_the_data():
