@@ -273,6 +273,16 @@ def test_fama_macbeth__takes_other_names_of_the_dims():
     oracles.assert_same_bits(got.rename({v: k for k, v in names.items()}), want)
 
 
+@pytest.mark.parametrize("window", [None, 50])
+def test_fama_macbeth__further_dims_are_loops(window):
+    y, f = oracles.streams(11, assets=20)
+    two = xr.concat([y, y.where(y > -1.0)], pd.Index(["all", "some"], name="sample"))
+    got = xf.fama_macbeth(two.chunk(date=50, sample=1), factors=f, window=window).compute()
+    for name in ("all", "some"):
+        want = xf.fama_macbeth(two.sel(sample=name), factors=f, window=window)
+        oracles.assert_close(want, got.sel(sample=name), rtol=1e-9, atol=CHUNKS)
+
+
 # --- chunks and laziness ------------------------------------------------------------------------
 
 
