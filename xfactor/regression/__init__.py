@@ -8,6 +8,7 @@ from xfactor.regression.diagnostics import (
     ljung_box,
     vif,
 )
+from xfactor.regression.fama_macbeth import fama_macbeth, grs_test
 from xfactor.regression.inference import newey_west
 from xfactor.regression.prediction import predict
 from xfactor.regression.rolling import rolling_ols
@@ -17,6 +18,8 @@ __all__ = [
     "breusch_pagan",
     "cross_sectional_ols",
     "durbin_watson",
+    "fama_macbeth",
+    "grs_test",
     "jarque_bera",
     "ljung_box",
     "newey_west",
