@@ -25,7 +25,18 @@ from xfactor import _graph, panel
 from xfactor._graph import Kernel
 from xfactor._inputs import Arg, Out, label, lay_out
 
-__all__ = ["Arg", "Kernel", "Out", "along", "compute", "one", "over_variables", "reduce", "window"]
+__all__ = [
+    "Arg",
+    "Kernel",
+    "Out",
+    "again",
+    "along",
+    "compute",
+    "one",
+    "over_variables",
+    "reduce",
+    "window",
+]
 
 T = TypeVar("T", xr.DataArray, xr.Dataset)
 
@@ -197,6 +208,29 @@ def reduce(
         shape = tuple(laid.sizes[d] for d in loop)
         results = _several(_graph.finish(finalise, len(outs), shape, total), outs)
     return tuple(label(r, loop, o, args) for r, o in zip(results, outs, strict=True))
+
+
+def again(x: xr.DataArray, after: xr.DataArray) -> xr.DataArray:
+    """Return `x` to be read a second time, once `after` has been made of it.
+
+    Without this a scheduler reads each block once and keeps it until its second use, which waits
+    for the last block: it would hold the panel.
+
+    Parameters
+    ----------
+    x
+        What is needed twice.
+    after
+        What the first pass over `x` gives.
+
+    Returns
+    -------
+    DataArray
+        The same values; `x` itself if either is in memory.
+    """
+    if x.chunks is None or after.chunks is None:
+        return x
+    return x.copy(data=_graph.again(x.data, after.data))
 
 
 def _several(result: Any, outs: Sequence[Out]) -> list[np.ndarray]:

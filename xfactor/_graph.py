@@ -14,6 +14,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 from dask.base import tokenize
+from dask.graph_manipulation import bind
 from dask.highlevelgraph import HighLevelGraph
 
 from xfactor import panel
@@ -299,3 +300,8 @@ def tree(
         tasks[(done, *index)] = (finish, finalise, len(outs), shape, keys[0])
     graph = HighLevelGraph.from_collections(done, tasks, dependencies=laid.arrays)
     return unpack(graph, done, tuple(chunks), outs, laid.sizes)
+
+
+def again(array: Any, after: Any) -> Any:
+    """The same array by tasks of its own, none of which starts before `after` is known."""
+    return bind(array, after, seed=tokenize(array.name, after.name))

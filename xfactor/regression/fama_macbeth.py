@@ -111,9 +111,7 @@ def fama_macbeth(
     missing the premia are the same; its errors are not, because they take the assets' errors to be
     independent.
 
-    Betas of the whole history need every date twice: a lazy `y` is kept in memory meanwhile. If it
-    is larger than that, compute ``time_series_ols(y, factors, se="ols").beta`` first and pass it
-    as `exposures`; the other results are the same, without Shanken's errors.
+    Betas of the whole history need every date twice: a lazy `y` is read twice.
 
     References
     ----------
@@ -144,6 +142,8 @@ def fama_macbeth(
     if factors is not None:
         returns = _common(factors, y, dim, asset_dim, what)
         exposures = beta = _betas(y, factors, window, min_dates, dim)
+        if window is None:
+            y = _apply.again(y, beta)
     assert exposures is not None  # one of the two is given
     x = _known(exposures, y, lag, dim, asset_dim, what)
     across = cross_sectional_ols(

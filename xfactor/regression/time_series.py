@@ -114,6 +114,7 @@ def history(
         column_lstsq.history_sums, column_lstsq.merge_history, finalise,
         _design.arguments(y, arrays), outs, dim=dim, what=what,
     )  # fmt: skip
+    y, *arrays = (_second_look(a, beta, dim) for a in (y, *arrays))
     residual = _design.residual(y, arrays, beta, alpha if intercept else None)
     attrs: dict[str, Any] = {"se": se}
     if se != "ols":
@@ -140,6 +141,11 @@ def history(
         t = _design.tvalue(alpha, alpha_stderr)
         fit |= {"alpha": alpha, "alpha_stderr": alpha_stderr, "alpha_tvalue": t}
     return xr.Dataset(fit, attrs=attrs)
+
+
+def _second_look(a: xr.DataArray, beta: xr.DataArray, dim: str) -> xr.DataArray:
+    """Panels are read again once beta is known; series are small enough to be kept."""
+    return a if set(a.dims) <= {dim, panel.FACTOR} else _apply.again(a, beta)
 
 
 def _lags(lags: int | None, n_dates: int) -> int:
