@@ -40,6 +40,9 @@ __all__ = [
 
 T = TypeVar("T", xr.DataArray, xr.Dataset)
 
+# Bytes that are rather kept than read or made a second time: series, not panels.
+KEPT = 2**26
+
 _HELD = "_xfactor_held"  # a DataArray computed among Datasets
 
 
@@ -210,7 +213,7 @@ def reduce(
     return tuple(label(r, loop, o, args) for r, o in zip(results, outs, strict=True))
 
 
-def again(x: xr.DataArray, after: xr.DataArray) -> xr.DataArray:
+def again(x: xr.DataArray, *after: xr.DataArray) -> xr.DataArray:
     """Return `x` to be read a second time, once `after` has been made of it.
 
     Without this a scheduler reads each block once and keeps it until its second use, which waits
@@ -220,17 +223,18 @@ def again(x: xr.DataArray, after: xr.DataArray) -> xr.DataArray:
     ----------
     x
         What is needed twice.
-    after
-        What the first pass over `x` gives.
+    *after
+        What the first pass over `x` gives, in the form in which the second one meets it: while
+        something small is still to be done to it, dask reads blocks ahead.
 
     Returns
     -------
     DataArray
-        The same values; `x` itself if either is in memory.
+        The same values; `x` itself if either is in memory, or `x` is no larger than `KEPT`.
     """
-    if x.chunks is None or after.chunks is None:
+    if x.chunks is None or x.nbytes <= KEPT or any(a.chunks is None for a in after):
         return x
-    return x.copy(data=_graph.again(x.data, after.data))
+    return x.copy(data=_graph.again(x.data, *[a.data for a in after]))
 
 
 def _several(result: Any, outs: Sequence[Out]) -> list[np.ndarray]:

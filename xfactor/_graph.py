@@ -302,6 +302,9 @@ def tree(
     return unpack(graph, done, tuple(chunks), outs, laid.sizes)
 
 
-def again(array: Any, after: Any) -> Any:
-    """The same array by tasks of its own, none of which starts before `after` is known."""
-    return bind(array, after, seed=tokenize(array.name, after.name))
+def again(array: Any, *after: Any) -> Any:
+    """The same array by tasks of its own, none of which starts before `after` is known.
+
+    What two arrays have in common they have in common again: the seed is that of `after` alone.
+    """
+    return bind(array, list(after), seed=tokenize(*[a.name for a in after]))

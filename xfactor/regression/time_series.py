@@ -114,7 +114,9 @@ def history(
         column_lstsq.history_sums, column_lstsq.merge_history, finalise,
         _design.arguments(y, arrays), outs, dim=dim, what=what,
     )  # fmt: skip
-    y, *arrays = (_second_look(a, beta, dim) for a in (y, *arrays))
+    known = [alpha, *[beta.isel({panel.FACTOR: k}, drop=True) for k in range(len(labels))]]
+    known += [] if se == "ols" else _own_means(arrays, x_mean)
+    y, *arrays = (_apply.again(a, *known) for a in (y, *arrays))
     residual = _design.residual(y, arrays, beta, alpha if intercept else None)
     attrs: dict[str, Any] = {"se": se}
     if se != "ols":
@@ -143,11 +145,6 @@ def history(
     return xr.Dataset(fit, attrs=attrs)
 
 
-def _second_look(a: xr.DataArray, beta: xr.DataArray, dim: str) -> xr.DataArray:
-    """Panels are read again once beta is known; series are small enough to be kept."""
-    return a if set(a.dims) <= {dim, panel.FACTOR} else _apply.again(a, beta)
-
-
 def _lags(lags: int | None, n_dates: int) -> int:
     return _design.default_lags(n_dates) if lags is None else panel.positive("lags", lags, 0)
 
@@ -171,7 +168,9 @@ def _robust_errors(
     x_mean, inverse, n_obs = first_pass
     args = _design.arguments(e, arrays)
     if intercept:
-        args = [args[0], *_centred(args[1:], x_mean)]
+        means = _own_means(arrays, x_mean)
+        centred = [a.data - m for a, m in zip(args[1:], means, strict=True)]
+        args = [args[0], *[_apply.Arg(c, a.core) for c, a in zip(centred, args[1:], strict=True)]]
     labels = [*([_design.INTERCEPT] if intercept else []), *x_mean[_ROW].values]
     meat_out = _apply.Out((_ROW, _COLUMN), np.float64, {_ROW: labels, _COLUMN: labels})
     kernel = partial(hac.score_sums, intercept=intercept, lags=lags)
@@ -190,16 +189,15 @@ def _robust_errors(
     return _apply.along(partial(hac.sandwich_rows, intercept=intercept), bare, [out], what=what)[0]
 
 
-def _centred(args: Sequence[_apply.Arg], x_mean: xr.DataArray) -> list[_apply.Arg]:
-    """Regressors less each asset's own mean of them."""
+def _own_means(arrays: Sequence[xr.DataArray], x_mean: xr.DataArray) -> list[xr.DataArray]:
+    """Each asset's means of the regressors in each array, with a `factor` dim."""
     mean = x_mean.rename({_ROW: panel.FACTOR}).drop_vars(panel.FACTOR, errors="ignore")
-    centred, at = [], 0
-    for arg in args:
-        k = arg.data.sizes[panel.FACTOR]
-        own = mean.isel({panel.FACTOR: slice(at, at + k)})
-        centred.append(_apply.Arg(arg.data - own, arg.core))
+    means, at = [], 0
+    for a in arrays:
+        k = a.sizes.get(panel.FACTOR, 1)
+        means.append(mean.isel({panel.FACTOR: slice(at, at + k)}))
         at += k
-    return centred
+    return means
 
 
 def _only(total: tuple[np.ndarray]) -> np.ndarray:
