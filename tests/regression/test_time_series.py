@@ -403,8 +403,17 @@ def test_time_series_ols__errors_say_what_to_do():
         xf.time_series_ols(y.rename(date="time"), f)
     with pytest.raises(xf.PanelError, match="same chunks"):
         xf.time_series_ols(y.chunk(date=10), f.chunk(date=11))
-    with pytest.raises(xf.PanelError, match="one chunk along 'factor'"):
-        xf.time_series_ols(y.chunk(date=10), f.to_dataarray("factor").chunk(date=10, factor=1))
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_regressions__take_regressors_cut_along_factor(cut):
+    y, f = oracles.streams(1)
+    wide = f.to_dataarray("factor").transpose("date", "factor")
+    lazy, cut_up = y.chunk(date=30), wide.chunk(date=30, factor=cut)
+    want = xf.rolling_ols(y, wide, window=30)
+    xr.testing.assert_identical(xf.rolling_ols(lazy, cut_up, window=30).compute(), want)
+    want = xf.time_series_ols(y, wide)
+    xr.testing.assert_allclose(xf.time_series_ols(lazy, cut_up).compute(), want, rtol=1e-9)
 
 
 # --- newey_west ---------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ def regressors(
         if panel.FACTOR in x.dims:
             known = x.indexes.get(panel.FACTOR, range(x.sizes[panel.FACTOR]))
             labels = [str(k) for k in known]
+            arrays = _pieces(arrays[0], labels)
     else:
         raise TypeError(
             f"{what} takes regressors as Dataset or DataArray; found {type(x).__name__}."
@@ -47,6 +48,13 @@ def regressors(
             "Rename them; the constant is added by intercept=True",
         )
     return arrays, labels
+
+
+def _pieces(x: xr.DataArray, labels: list[str]) -> list[xr.DataArray]:
+    """`x`, or each factor by itself where x is cut along factor: nothing need be joined."""
+    if len(x.chunksizes.get(panel.FACTOR, (1,))) == 1:
+        return [x]
+    return [x.isel({panel.FACTOR: k}, drop=True).rename(name) for k, name in enumerate(labels)]
 
 
 def over_dims_of(y: xr.DataArray, x: Sequence[xr.DataArray]) -> xr.DataArray:
