@@ -22,7 +22,9 @@ def test_readme__its_python_runs_on_a_store(tmp_path, monkeypatch):
     (code,) = blocks("python")
     names = {}
     exec(code, names)
-    assert list(names["premia"].factor.values) == ["intercept", "market_cap", "book_to_price"]
+    assert list(names["fit"].factor.values) == ["intercept", "market_cap", "book_to_price"]
+    assert bool(names["fit"].premium.notnull().all())
+    assert names["expected"].prediction.chunks is not None
     assert bool(names["factors"].HML.notnull().any())
 
 
