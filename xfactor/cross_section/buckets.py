@@ -105,8 +105,9 @@ def _end(
 ) -> T:
     n = panel.positive("n", n)
     return transform(
-        kernel, x, dim, what, where=where, dtype=np.bool_, labelled=True, beside={"by": by}, n=n
-    )
+        kernel, x, dim, what, where=where, dtype=np.bool_, labelled=True, beside={"by": by}, n=n,
+        units="1",
+    )  # fmt: skip
 
 
 def between(
@@ -153,7 +154,7 @@ def between(
         )
     return transform(
         _rows.between_rows, x, dim, "between", where=where, dtype=np.bool_, beside={"by": by},
-        low=float(low), high=float(high),
+        low=float(low), high=float(high), units="1",
     )  # fmt: skip
 
 
@@ -213,7 +214,8 @@ def quantile(
 
     if isinstance(x, xr.Dataset):
         panel.check_dim(x, dim, "quantile")
-        done = {k: one(v) if dim in v.dims else v for k, v in x.data_vars.items()}
+        meant = {k: dim in v.dims and panel.is_number(v.dtype) for k, v in x.data_vars.items()}
+        done = {k: one(v) if meant[k] else v for k, v in x.data_vars.items()}
         return xr.Dataset(done, attrs=x.attrs)
     panel.one_array(x, "quantile")
     panel.check_dim(x, dim, "quantile")
@@ -274,7 +276,7 @@ def qcut(
     panel.choice("method", method, CUTS)
     if bins > np.iinfo(np.int16).max:
         raise panel.error(f"bins={bins} was given", "at most 32767 buckets", "Use rank instead")
-    options: dict[str, Any] = {"dtype": np.int16, "where": where, "bins": bins}
+    options: dict[str, Any] = {"dtype": np.int16, "where": where, "bins": bins, "units": "1"}
     if method == "rank":
         if breakpoints_from is not None:
             raise panel.error(
