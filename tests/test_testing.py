@@ -119,6 +119,9 @@ def test_check__passes_results_with_fewer_dates_and_names_of_their_own(small):
 def test_check__passes_fields_as_they_are_and_those_without_dates(small):
     check_no_lookahead(lambda p: p, small)
     check_no_lookahead(lambda p: p.assign(signal=2 * p.returns), small.chunk(date=16))
+    empty = small.assign(splits=0 * small.returns.notnull() > 0)  # nothing in it: none of func's
+    for data in (empty, empty.chunk(date=16)):
+        check_no_lookahead(lambda p: p.assign(signal=xf.lag(p.returns)), data, cuts=2)
     text = caught(lambda p: p.assign(founded=p.founded + 1), small)
     assert text.startswith("'founded' has the dimensions 'asset'")
 

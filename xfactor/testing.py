@@ -145,7 +145,9 @@ def _tolerance(name: str, value: Any) -> float:
 
 def _check_known(before: dict[str, xr.DataArray], data: Any, cut: int, dim: str) -> None:
     """Refuse what is missing up to the last cut: comparing nothing, it would pass."""
-    pasts = {name: _past(x, data, cut, dim) for name, x in before.items()}
+    own = {name: v.data for name, v in _fields(data).items()}
+    made = {name: x for name, x in before.items() if x.data is not own.get(name)}
+    pasts = {name: _past(x, data, cut, dim) for name, x in made.items()}
     for name, known in zip(pasts, _apply.compute(*map(_any_known, pasts.values())), strict=True):
         if not known:
             raise panel.error(

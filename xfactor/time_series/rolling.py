@@ -48,6 +48,9 @@ def rolling_mean(
     Sums are built from the parts of two date blocks and never by subtraction, so they do not
     drift and an outlier leaves no trace once it has left the window.
 
+    A chunk of dates works again through the `window` - 1 dates before it: keep chunks along date
+    no shorter than the window where speed matters.
+
     Examples
     --------
     >>> import xarray as xr, xfactor as xf
