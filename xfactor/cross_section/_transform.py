@@ -29,8 +29,10 @@ def transform(
     """Run a row kernel that keeps the shape; a `labelled` one gets the columns' label order.
 
     Arrays in `beside` reach the kernel under their names: ``by`` and masks as they are, all else
-    as floats. `units` are those of the result, as in `panel.described`.
+    as floats. `units` are those of the result, as in `panel.described`; one of another dtype, a
+    mask or a bucket, is another quantity.
     """
+    units = units if dtype is None else "1"
 
     def one(v: xr.DataArray) -> xr.DataArray:
         v = panel.masked(v, where)

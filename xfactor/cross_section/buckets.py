@@ -105,9 +105,8 @@ def _end(
 ) -> T:
     n = panel.positive("n", n)
     return transform(
-        kernel, x, dim, what, where=where, dtype=np.bool_, labelled=True, beside={"by": by}, n=n,
-        units="1",
-    )  # fmt: skip
+        kernel, x, dim, what, where=where, dtype=np.bool_, labelled=True, beside={"by": by}, n=n
+    )
 
 
 def between(
@@ -154,7 +153,7 @@ def between(
         )
     return transform(
         _rows.between_rows, x, dim, "between", where=where, dtype=np.bool_, beside={"by": by},
-        low=float(low), high=float(high), units="1",
+        low=float(low), high=float(high),
     )  # fmt: skip
 
 
@@ -276,7 +275,7 @@ def qcut(
     panel.choice("method", method, CUTS)
     if bins > np.iinfo(np.int16).max:
         raise panel.error(f"bins={bins} was given", "at most 32767 buckets", "Use rank instead")
-    options: dict[str, Any] = {"dtype": np.int16, "where": where, "bins": bins, "units": "1"}
+    options: dict[str, Any] = {"dtype": np.int16, "where": where, "bins": bins}
     if method == "rank":
         if breakpoints_from is not None:
             raise panel.error(
