@@ -39,7 +39,7 @@ class Case:
     ahead: bool = False  # reads the future
     rounds: bool = False  # float32 values are rounded on the way, not only at the end
     fills: bool = False  # gives values to missing cells, of the universe only
-    units: Any = ...  # of the result: "same", "1" or None; "1" if not given and not `scaled`
+    units: Any = ...  # of the result: "same", "1" or None; see `described` if not given
     moves: bool = False  # also codes and masks
 
     def __call__(self, x: Any, **more: Any) -> Any:
@@ -61,7 +61,8 @@ class Case:
         """The attrs of the result where the input has `names` and units of USD."""
         units = self.units
         if units is ...:
-            units = "same" if self.scaled and self.dtype is None else "1"
+            same = self.scaled and self.dtype is None and self.domain == "numbers"
+            units = "same" if same else "1"
         if units == "same":
             return {**names, "units": "USD"}
         return {} if units is None else {"units": units}

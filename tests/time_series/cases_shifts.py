@@ -53,7 +53,7 @@ CASES = [
     *[case("diff", diff, exact=True, periods=p) for p in (1, 2, 7, 50)],
     *[case("growth", growth, scaled=False, periods=p) for p in (1, 2, 7, 50)],
     *[
-        case("forward_returns", forward_returns, domain="returns", ahead=True, units="1", periods=p)
+        case("forward_returns", forward_returns, domain="returns", ahead=True, periods=p)
         for p in (1, 2, 7, 50)
     ],
 ]
