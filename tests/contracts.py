@@ -39,6 +39,8 @@ class Case:
     ahead: bool = False  # reads the future
     rounds: bool = False  # float32 values are rounded on the way, not only at the end
     fills: bool = False  # gives values to missing cells, of the universe only
+    units: Any = ...  # of the result: "same", "1" or None; see `described` if not given
+    moves: bool = False  # also codes and masks
 
     def __call__(self, x: Any, **more: Any) -> Any:
         return self.function(x, **self.options, **more)
@@ -54,6 +56,16 @@ class Case:
         if self.domain == "returns":  # products that leave the floats have a test of their own
             return x.clip(-1.5, 1.5).where(np.isfinite(x)).transpose(*x.dims)
         return x
+
+    def described(self, names: Mapping[str, Any]) -> dict[str, Any]:
+        """The attrs of the result where the input has `names` and units of USD."""
+        units = self.units
+        if units is ...:
+            same = self.scaled and self.dtype is None and self.domain == "numbers"
+            units = "same" if same else "1"
+        if units == "same":
+            return {**names, "units": "USD"}
+        return {} if units is None else {"units": units}
 
     def cut(self) -> tuple[str, ...]:
         """The dims that may be cut into chunks."""
@@ -151,26 +163,48 @@ def check_where(case: Case) -> None:
 
 
 def check_kept(case: Case) -> None:
-    """Kind, dims, order, coords, name, attrs and dtype of the input; the input untouched."""
+    """Kind, dims, order, coords, name and dtype of the input; the input untouched.
+
+    Of the attrs, those that are true of the result.
+    """
     for dtype in (np.float64, np.float32):
         x = strategies.fixed_panel(dtype)
         _check_kept(case, x)
         _check_kept(case, x.transpose("asset", "date").copy(deep=True))
 
 
+NAMES = {
+    "long_name": "closing price", "standard_name": "price", "flag_values": [1, 2],
+    "flag_meanings": "low high",
+}  # fmt: skip
+
+
 def _check_kept(case: Case, x: xr.DataArray) -> None:
+    x.attrs = {"units": "USD", "source": "drawn", **NAMES}
+    x.encoding = {"dtype": "int16", "scale_factor": 0.01}
     before = x.copy(deep=True)
     x.values.flags.writeable = False
     got = case(x)
     assert_same_bits(x, before)
     assert got.dims == x.dims
     assert got.name == x.name
-    assert got.attrs == x.attrs
+    assert got.attrs == {"source": "drawn", **case.described(NAMES)}
+    assert got.encoding == {}
+    assert "units" not in case(x.drop_attrs()).attrs
+    _check_coords(got, x)
+    if case.where:
+        mask = xr.ones_like(x, dtype=bool).assign_coords(universe="big", rank=x["asset"])
+        _check_coords(case(x, where=mask.assign_coords(symbol=("asset", mask["asset"].data))), x)
+        unlabelled = x.drop_vars(list(x.coords))
+        _check_coords(case(unlabelled, where=mask), unlabelled)
+    assert got.dtype == (case.dtype or x.dtype)
+    assert not np.shares_memory(got.values, x.values) or case.options.get("periods") == 0
+
+
+def _check_coords(got: xr.DataArray, x: xr.DataArray) -> None:
     assert set(got.coords) == set(x.coords)
     for name in x.coords:
         xr.testing.assert_identical(got[name], x[name])
-    assert got.dtype == (case.dtype or x.dtype)
-    assert not np.shares_memory(got.values, x.values) or case.options.get("periods") == 0
 
 
 def check_lazy(case: Case, panel: xr.Dataset, raise_if_computes: Any) -> None:
@@ -187,16 +221,27 @@ def check_lazy(case: Case, panel: xr.Dataset, raise_if_computes: Any) -> None:
 
 
 def check_dataset(case: Case, panel: xr.Dataset) -> None:
-    """A Dataset gives the Dataset of what its variables give; others pass through."""
+    """A Dataset gives the Dataset of what its variables give; others pass through.
+
+    Others are those without the dim, codes, masks, dates and text.
+    """
     other = "date" if case.dim == "asset" else "asset"
     ds = panel[["close", "weight"]].assign(alone=(other, np.arange(panel.sizes[other])))
+    still = ["alone"]
+    if not case.moves:
+        dims, shape = panel["close"].dims, panel["close"].shape
+        ds = ds.assign(panel[["sector", "listed"]])
+        ds["filed"] = dims, np.full(shape, np.datetime64("2019-01-01", "s"))
+        ds["currency"] = dims, np.full(shape, "USD")
+        still += ["sector", "listed", "filed", "currency"]
     got = case(ds)
     assert isinstance(got, xr.Dataset)
     assert got.attrs == ds.attrs
     assert list(got.data_vars) == list(ds.data_vars)
     for name in ("close", "weight"):
         assert_same_bits(got[name], case(ds[name]))
-    xr.testing.assert_identical(got["alone"], ds["alone"])
+    for name in still:
+        assert_same_bits(got[name], ds[name])
 
 
 def check_extra_dims(case: Case, panel: xr.Dataset) -> None:

@@ -276,11 +276,11 @@ def test_primitive__shares_its_blocks_with_the_same_call(primitive):
 
 @pytest.mark.parametrize("primitive", [_apply.along, _apply.window])
 def test_primitive__refuses_inputs_cut_differently(primitive):
-    a, b = whole().chunk(date=5), whole(seed=1).chunk(date=4)
+    a, b = whole().chunk(date=5), whole(seed=1).chunk(date=4).rename("y")
     with pytest.raises(
         xf.PanelError,
-        match=r"mix found inputs cut differently along 'date': chunks of 5 and of 4; "
-        r"needed the same chunks. Use .chunk\(date=5\) on both",
+        match=r"mix found inputs cut differently along 'date': chunk 0 has 4 labels in y and 5 in "
+        r"x; needed the same chunks. Use y.chunk\(date=x.chunksizes\['date'\]\)",
     ):
         primitive(weighted, [Arg(a), Arg(b)], [FLOAT], what="mix")
 
@@ -308,6 +308,35 @@ def test_primitive__mixes_lazy_and_loaded_inputs():
     (got,) = _apply.along(weighted, args, [FLOAT], what="w")
     assert got.chunks == ((5, 5, 2),)
     np.testing.assert_allclose(got.values, (x * y).sum("asset").values, rtol=1e-14)
+
+
+WITH_OTHERS = {
+    "quantile by": lambda p, o: xf.quantile(p["close"], 0.5, by=o["sector"]),
+    "quantile where": lambda p, o: xf.quantile(p["close"], [0.5], where=o["listed"]),
+    "composite": lambda p, o: xf.composite(p[["close", "weight"]], where=o["listed"]),
+    "zscore": lambda p, o: xf.zscore(p["close"], by=o["sector"], weights=o["weight"]),
+    "qcut": lambda p, o: xf.qcut(p["close"], 2, breakpoints_from=o["listed"]),
+    "neutralize": lambda p, o: xf.neutralize(p["close"], o["weight"]),
+    "ewm_cov": lambda p, o: xf.ewm_cov(p["close"], o["weight"].isel(asset=0), span=3),
+    "rolling_beta": lambda p, o: xf.rolling_beta(p["close"], o["weight"], window=3),
+    "long_short": lambda p, o: xf.long_short(p["close"], n=1, sizes=o["weight"], where=o["listed"]),
+    "Dataset": lambda p, o: xf.rank(p[["close"]], by=o["sector"], where=o["listed"])["close"],
+}
+
+
+@pytest.mark.parametrize("name", WITH_OTHERS)
+def test_result__has_the_coords_of_x_and_of_no_other_input(name, panel):
+    x = panel.assign_coords(currency="USD")
+    own = panel["symbol"].str.lower()
+    others = panel.assign_coords(universe="big", kind=("date", np.arange(12)), symbol=own)
+    got = WITH_OTHERS[name](x, others)
+    assert set(got.coords) - {"quantile"} == {
+        c for c in x.coords if set(x[c].dims) <= set(got.dims)
+    }
+    for coord in set(got.coords) - {"quantile"}:
+        xr.testing.assert_identical(
+            got[coord].reset_coords(drop=True), x[coord].reset_coords(drop=True)
+        )
 
 
 # --- graphs -------------------------------------------------------------------------------------

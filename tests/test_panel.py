@@ -122,6 +122,42 @@ def test_label_order__sorts_positions_by_label_and_says_when_there_is_nothing_to
     assert order.dtype == np.int64
 
 
+# What is refused, and which cells of what its remedy gives are in the universe, or in group 1.
+IN = xr.DataArray(np.arange(12) % 3 == 1, dims="date").values
+MENDABLE = {
+    "short mask": ("where", lambda m: m[1:], IN & (np.arange(12) > 0)),
+    "mask in another order": ("where", lambda m: m[::-1], IN),
+    "mask with gaps": ("where", lambda m: m.where(m.date > m.date[2]), IN & (np.arange(12) > 2)),
+    "mask as object": ("where", lambda m: m[2:].reindex_like(m), IN & (np.arange(12) > 1)),
+    "mask as codes": ("where", lambda m: m.astype("i2") * 2 - 1, IN),
+    "mask in other chunks": ("where", lambda m: m.chunk(date=(5, 5, 2)), IN),
+    "short codes": ("by", lambda m: m.astype("i2")[1:], IN & (np.arange(12) > 0)),
+    "codes with gaps": ("by", lambda m: (m * 70_000.0).where(m), IN),
+    "codes in other chunks": ("by", lambda m: m.astype(int).chunk(date=(5, 5, 2)), IN),
+}
+
+
+@pytest.mark.parametrize("name", MENDABLE)
+def test_remedy__does_what_is_meant(name, panel):
+    """The line of the message, run as it stands, gives an input that is taken and is right."""
+    option, broken, want = MENDABLE[name]
+    x = panel["close"].rename("x").chunk(date=(5, 2, 5))
+    other = broken(xr.ones_like(panel["listed"]) & xr.DataArray(IN, dims="date"))
+    with pytest.raises((xf.PanelError, TypeError), match="Use ") as caught:
+        xf.rank(x, **{option: other})
+    line = str(caught.value).partition("Use ")[2].removesuffix(".").removeprefix(f"{option}=")
+    mended = eval(line, {"x": x, option: other, "mask": other, "codes": other})
+    xf.rank(x, **{option: mended})
+    np.testing.assert_array_equal((mended > 0).values, np.repeat(want[:, None], 7, axis=1))
+
+
+def test_chunks_that_differ__are_named_by_the_first(panel):
+    x = panel["close"].chunk(date=(5, 2, 5))
+    text = r"cut differently along 'date': chunk 1 has 5 labels in where and 2 in close; needed"
+    with pytest.raises(xf.PanelError, match=text):
+        xf.rank(x, where=panel["listed"].chunk(date=(5, 5, 2)))
+
+
 @pytest.mark.parametrize("other", ["missing", "longer"])
 def test_check_same_labels__compares_lengths_where_there_are_no_labels(other):
     a = xr.DataArray(np.zeros(3), dims="asset", name="a")

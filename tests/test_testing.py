@@ -118,7 +118,10 @@ def test_check__passes_results_with_fewer_dates_and_names_of_their_own(small):
 
 def test_check__passes_fields_as_they_are_and_those_without_dates(small):
     check_no_lookahead(lambda p: p, small)
-    check_no_lookahead(lambda p: p.assign(signal=np.nan * p.returns), small.chunk(date=16))
+    check_no_lookahead(lambda p: p.assign(signal=2 * p.returns), small.chunk(date=16))
+    empty = small.assign(splits=0 * small.returns.notnull() > 0)  # nothing in it: none of func's
+    for data in (empty, empty.chunk(date=16)):
+        check_no_lookahead(lambda p: p.assign(signal=xf.lag(p.returns)), data, cuts=2)
     text = caught(lambda p: p.assign(founded=p.founded + 1), small)
     assert text.startswith("'founded' has the dimensions 'asset'")
 
@@ -127,7 +130,8 @@ def test_check__passes_fields_as_they_are_and_those_without_dates(small):
 def test_check__takes_a_history_of_few_dates_and_no_assets(small, n):
     x = small["returns"][:n]
     check_no_lookahead(xf.diff, x)
-    check_no_lookahead(xf.diff, x[:, :0])
+    with pytest.raises(xf.PanelError, match="nothing was compared"):
+        check_no_lookahead(xf.diff, x[:, :0])
     caught(lambda v: v.shift(date=-1), x.fillna(0.0))
 
 
@@ -261,7 +265,15 @@ def test_error_of_func__says_when_it_was_raised(small):
 
 
 @pytest.mark.parametrize(
-    ("options", "text"), [({"cuts": 1}, "cuts=1"), ({"seed": -1}, "seed=-1"), ({"dim": "t"}, "'t'")]
+    ("options", "text"),
+    [
+        ({"cuts": 1}, "cuts=1"),
+        ({"seed": -1}, "seed=-1"),
+        ({"dim": "t"}, "'t'"),
+        ({"rtol": "a"}, "rtol='a' was given; needed a number of at least 0"),
+        ({"atol": -1.0}, "atol=-1.0"),
+        ({"rtol": np.nan}, "rtol=nan"),
+    ],
 )
 def test_check__refuses_wrong_options(small, options, text):
     with pytest.raises(xf.PanelError, match=text):
@@ -273,6 +285,52 @@ def test_check__refuses_a_history_without_a_middle(small):
         check_no_lookahead(lambda p: p, small.isel(date=slice(2)))
     with pytest.raises(TypeError, match="takes a Dataset"):
         check_no_lookahead(lambda p: p, small.to_dataframe())
+    with pytest.raises(TypeError, match="takes a function, then a panel; found int"):
+        check_no_lookahead(5, small)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("order", [slice(None, None, -1), [0, 1, 1, 2, 3]])
+def test_check__refuses_dates_out_of_order(small, order, chunked):
+    data = (small.chunk(date=16) if chunked else small).isel(date=order)
+    with pytest.raises(xf.PanelError, match=r"needed strictly increasing dates. .*x\."):
+        check_no_lookahead(lambda p: p.returns, data)
+
+
+def too_long(p):
+    return xf.rolling_mean(xf.forward_returns(p.returns.fillna(0.0), 5), window=57)
+
+
+VACUOUS = {
+    "values": (too_long, "'returns'"),
+    "mask": (lambda p: too_long(p) > 0, "'returns'"),
+    "codes": (lambda p: xf.qcut(too_long(p), 2), "'returns'"),
+    "one of several": (lambda p: {"a": p.returns, "b": too_long(p)}, "'b'"),
+    "dates": (lambda p: xf.lag(p.reported, 59), "'reported'"),
+    "last date only": (lambda p: xf.lag(p.price, 59), "'price'"),
+    "text": (lambda p: p.currency.where(p.date > p.date[-1]), "'currency'"),
+}
+
+
+@pytest.mark.parametrize("name", VACUOUS)
+def test_check__that_compares_nothing_does_not_pass(name, small):
+    func, variable = VACUOUS[name]
+    few = small[["price", "returns", "currency", "reported"]]
+    for data in (few, few.chunk(date=30))[: 1 + (name == "values")]:
+        with pytest.raises(xf.PanelError, match=f"{variable} is missing on every date up to 2020"):
+            check_no_lookahead(func, data, cuts=2)
+
+
+def test_check__leaves_the_panel_of_the_caller_as_it_was(small):
+    before = small.copy(deep=True)
+
+    def adds(p):
+        p["twice"] = 2 * p.returns
+        p.attrs["mine"] = 1
+        return p.drop_vars("founded")
+
+    check_no_lookahead(adds, small, cuts=2)
+    xr.testing.assert_identical(small, before)
 
 
 # --- how it works -------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from dask.diagnostics import ProgressBar
 
 from xfactor import _graph, panel
 from xfactor._graph import Kernel
-from xfactor._inputs import Arg, Out, label, lay_out
+from xfactor._inputs import Arg, Out, in_order, label, lay_out
 
 __all__ = [
     "Arg",
@@ -46,8 +46,16 @@ KEPT = 2**26
 _HELD = "_xfactor_held"  # a DataArray computed among Datasets
 
 
-def over_variables(func: Callable[[xr.DataArray], xr.DataArray], x: T, dim: str, what: str) -> T:
-    """Apply a transform to a DataArray, or to every variable of a Dataset that has `dim`.
+def over_variables(
+    func: Callable[[xr.DataArray], xr.DataArray],
+    x: T,
+    dim: str,
+    what: str,
+    *,
+    units: str | None = panel.SAME,
+    takes: Callable[[np.dtype], bool] = panel.is_number,
+) -> T:
+    """Apply a transform to a DataArray, or to the variables of a Dataset that it is meant for.
 
     Parameters
     ----------
@@ -59,24 +67,33 @@ def over_variables(func: Callable[[xr.DataArray], xr.DataArray], x: T, dim: str,
         Dimension the transform works along.
     what
         Public name of the transform, for error messages.
+    units
+        Units of the result, as in `panel.described`.
+    takes
+        Tells by its dtype whether a variable of a Dataset is transformed. Those that are not, and
+        those without `dim`, stay as they are.
 
     Returns
     -------
     DataArray or Dataset
-        The same kind as `x`, with its dims, order, coords and attrs.
+        The same kind as `x`, with its dims, order and coords.
     """
     if isinstance(x, xr.Dataset):
         panel.check_dim(x, dim, what)
-        done = {k: one(func, v) if dim in v.dims else v for k, v in x.data_vars.items()}
-        return x.assign(done)
+        meant = {k: v for k, v in x.data_vars.items() if dim in v.dims and takes(v.dtype)}
+        return x.assign({k: one(func, v, units) for k, v in meant.items()})
     if not isinstance(x, xr.DataArray):
         raise TypeError(f"{what} takes a DataArray or a Dataset; found {type(x).__name__}.")
     panel.check_dim(x, dim, what)
-    return one(func, x)
+    return one(func, x, units)
 
 
-def one(func: Callable[[xr.DataArray], xr.DataArray], x: xr.DataArray) -> xr.DataArray:
-    """Apply `func` and give the result the order of dims, the coords, name and attrs of `x`.
+def one(
+    func: Callable[[xr.DataArray], xr.DataArray], x: xr.DataArray, units: str | None = panel.SAME
+) -> xr.DataArray:
+    """Apply `func` and give the result the order of dims, the coords and the name of `x`.
+
+    Coords that only other inputs of `func` have are dropped.
 
     Parameters
     ----------
@@ -84,15 +101,18 @@ def one(func: Callable[[xr.DataArray], xr.DataArray], x: xr.DataArray) -> xr.Dat
         Transform of one array.
     x
         The array.
+    units
+        Units of the result, as in `panel.described`.
 
     Returns
     -------
     DataArray
         The result, in the shape of `x`.
     """
-    out = func(x).transpose(*x.dims)
-    out.attrs.update(x.attrs)
-    return out.assign_coords(x.coords).rename(x.name)
+    done = x.copy(deep=False, data=func(x).transpose(*x.dims).data)
+    done.attrs = panel.described(x.attrs, units)
+    done.encoding = {}  # how the values of `x` were stored
+    return done
 
 
 def along(
@@ -152,7 +172,7 @@ def window(
     before, after
         How far the kernel looks.
     dim
-        The dimension it runs along.
+        The dimension it runs along; dates must be strictly increasing.
     what
         Public name of the operation, for error messages.
 
@@ -162,6 +182,7 @@ def window(
         One per output, dims ``(dim, *loop, *core)``.
     """
     laid = _graph.with_one_backing(lay_out(args, outs, dim, what))
+    in_order(args, dim, what)
     block = _graph.column_block(laid, kernel, len(outs))
     if laid.lazy:
         results = _graph.windows(laid, block, (before, after), outs)
@@ -194,7 +215,7 @@ def reduce(
     finalise
         Takes the last tuple, returns ``(*core, n)`` per output.
     args, outs, before, dim, what
-        As in `window`.
+        As in `window`; without `before` a sum does not depend on the order, and none is asked for.
 
     Returns
     -------
@@ -202,6 +223,8 @@ def reduce(
         One per output, dims ``(*loop, *core)``, without `dim`.
     """
     laid = _graph.with_one_backing(lay_out(args, outs, dim, what))
+    if before:
+        in_order(args, dim, what)
     block = _graph.partial_block(laid, kernel)
     loop = laid.loop[1:]
     if laid.lazy:

@@ -32,16 +32,15 @@ def with_one_backing(laid: Laid) -> Laid:
     if not laid.lazy:
         return replace(laid, arrays=[np.asarray(a) for a in laid.arrays])
     cuts: dict[str, tuple[int, ...]] = {}
-    for a, names in zip(laid.arrays, laid.dims, strict=True):
+    first: dict[str, str] = {}
+    for i, (a, names) in enumerate(zip(laid.arrays, laid.dims, strict=True)):
         for dim, own in zip(names, getattr(a, "chunks", ()), strict=False):
+            name = str(laid.args[i].data.name or f"input {i}")
             known = cuts.setdefault(dim, own)
+            other = first.setdefault(dim, name)
             if known != own:
-                raise panel.error(
-                    f"{laid.what} found inputs cut differently along {dim!r}: chunks of "
-                    f"{known[0]} and of {own[0]}",
-                    "the same chunks",
-                    f"Use .chunk({dim}={known[0]}) on both, or open them with the same chunks",
-                )
+                subject = f"{laid.what} found inputs"
+                raise panel.cut_differently(subject, dim, (name, own), (other, known))
 
     def lazy(a: Any, names: tuple[str, ...]) -> Any:
         if hasattr(a, "dask"):

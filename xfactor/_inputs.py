@@ -78,6 +78,12 @@ def _check(args: Sequence[Arg], what: str) -> None:
             panel.check_dim(a.data, dim, what)
 
 
+def in_order(args: Sequence[Arg], dim: str, what: str) -> None:
+    """Refuse dates that are not strictly increasing: what looks along them would see the future."""
+    for a in args:
+        panel.check_order(a.data, dim, what)
+
+
 def _whole_cores(args: Sequence[Arg], what: str) -> None:
     """Refuse a core dim that is cut into chunks: joining them silently could fill the memory."""
     for a in args:

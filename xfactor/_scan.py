@@ -17,7 +17,7 @@ from dask.highlevelgraph import HighLevelGraph
 
 from xfactor import _graph, panel
 from xfactor._graph import Kernel
-from xfactor._inputs import Arg, Laid, Out, label, lay_out
+from xfactor._inputs import Arg, Laid, Out, in_order, label, lay_out
 
 # What a task gives back beside its arrays. It counts as one more output, so that a block is a
 # tuple even where the kernel has a single output.
@@ -51,7 +51,7 @@ def scan(
     outs
         Outputs.
     dim
-        The dimension it runs along.
+        The dimension it runs along; dates must be strictly increasing.
     what
         Public name of the operation, for error messages.
 
@@ -63,6 +63,7 @@ def scan(
     for a in args:
         panel.check_dim(a.data, dim, what)
     laid = _graph.with_one_backing(lay_out(args, outs, dim, what))
+    in_order(args, dim, what)
     block = partial(_scan_block, kernel, laid.dims, laid.loop[1:])
     if laid.lazy:
         tasks, name = _chain(laid, block)

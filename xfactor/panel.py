@@ -3,7 +3,9 @@
 This is the bottom of the package: it knows xarray, but no kernel, no dask and no file.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,15 @@ DATE = "date"
 ASSET = "asset"
 FACTOR = "factor"
 MISSING_CODE = -1
+# In rows: longer than any history, and still what kernels can count with.
+LONGEST = 2**53
+# Units of a transform's result: those of its input. Else "1", or None for units of its own.
+SAME = "same"
+# Attributes that say what quantity an array holds, and are untrue of another one made from it.
+ABOUT_QUANTITY = (
+    "standard_name", "long_name", "flag_values", "flag_meanings", "flag_masks",
+    "valid_min", "valid_max", "valid_range",
+)  # fmt: skip
 
 
 class PanelError(ValueError):
@@ -79,6 +90,105 @@ def positive(name: str, value: int, least: int = 1) -> int:
     return int(value)
 
 
+def window_options(window: int, min_obs: int | None) -> tuple[int, int]:
+    """Return `window` and `min_obs`, checked.
+
+    Parameters
+    ----------
+    window
+        Number of dates; one longer than any history takes all dates there are.
+    min_obs
+        Valid dates needed; `window` if not given.
+
+    Returns
+    -------
+    tuple of int
+        Both.
+    """
+    window = positive("window", window)
+    least = window if min_obs is None else positive("min_obs", min_obs)
+    if least > window:
+        raise error(
+            f"min_obs={min_obs} was given with window={window}",
+            "no more than the window has",
+            "Lower it, or widen the window",
+        )
+    return min(window, LONGEST), min(least, LONGEST)
+
+
+def is_codes(dtype: np.dtype) -> bool:
+    """Tell whether arrays of `dtype` hold codes, of which -1 is the missing one.
+
+    Parameters
+    ----------
+    dtype
+        Of an array.
+
+    Returns
+    -------
+    bool
+        True for signed integers of at most 4 bytes, of any byte order. Others are counts.
+    """
+    return dtype.kind == "i" and dtype.itemsize <= 4
+
+
+def is_number(dtype: np.dtype) -> bool:
+    """Tell whether arrays of `dtype` hold numbers, and not codes, a mask, dates or text.
+
+    Parameters
+    ----------
+    dtype
+        Of an array.
+
+    Returns
+    -------
+    bool
+        What a transform of a Dataset changes.
+    """
+    return dtype.kind in "fiu" and not is_codes(dtype)
+
+
+def missing(dtype: np.dtype) -> Any:
+    """Return what stands for a missing value in arrays of `dtype`.
+
+    Parameters
+    ----------
+    dtype
+        Of an array.
+
+    Returns
+    -------
+    numpy.generic or None
+        NaN, NaT, -1 for codes, False for masks; None where nothing does (counts, text).
+    """
+    if is_codes(dtype):
+        return dtype.type(MISSING_CODE)
+    known = {"f": np.nan, "M": "NaT", "m": "NaT", "b": False}
+    return np.array(known[dtype.kind], dtype=dtype)[()] if dtype.kind in known else None
+
+
+def described(attrs: Mapping[Any, Any], units: str | None = SAME) -> dict[Any, Any]:
+    """Return the attributes of what a transform made of an array with `attrs`.
+
+    Parameters
+    ----------
+    attrs
+        Attributes of the array.
+    units
+        `SAME` keeps all. Otherwise the result is another quantity, and what names the old one
+        goes; its units are "1" if the array had any, or dropped if None is given.
+
+    Returns
+    -------
+    dict
+        The attributes.
+    """
+    if units == SAME:
+        return dict(attrs)
+    kept = {k: v for k, v in attrs.items() if k not in (*ABOUT_QUANTITY, "units")}
+    return kept | ({"units": units} if units is not None and "units" in attrs else {})
+
+
 def as_float(x: xr.DataArray) -> xr.DataArray:
     """Return `x` with a floating dtype: float32 and float64 are kept, all else becomes float64.
 
@@ -120,7 +230,26 @@ def masked(x: xr.DataArray, where: xr.DataArray | None) -> xr.DataArray:
     if where is None:
         return x
     check_mask(x, where, "where")
-    return x.where(where)
+    return x.where(bare(x, where))
+
+
+def bare(x: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
+    """Return `other` without coords but the labels that `x` has too: a result has those of `x`.
+
+    Parameters
+    ----------
+    x
+        Values.
+    other
+        What goes with them.
+
+    Returns
+    -------
+    xarray.DataArray
+        `other` itself where it has none to lose.
+    """
+    own = set(other.coords) - set(x.indexes)
+    return other.drop_vars(own) if own else other
 
 
 def check_mask(x: xr.DataArray, mask: xr.DataArray, name: str) -> None:
@@ -137,10 +266,11 @@ def check_mask(x: xr.DataArray, mask: xr.DataArray, name: str) -> None:
     """
     _check_array(mask, name)
     if mask.dtype != np.bool_:
-        raise TypeError(
-            f"{name} has dtype {mask.dtype}; needed bool. Use {name}=mask.astype(bool)."
-        )
-    check_beside(x, mask, name)
+        remedy = {"f": f"Use {name}=mask.fillna(False).astype(bool)", "i": f"Use {name}=mask > 0"}
+        remedy |= {"O": remedy["f"], "u": remedy["i"]}
+        hint = remedy.get(mask.dtype.kind, "Compare it with what you mean")
+        raise TypeError(f"{name} has dtype {mask.dtype}; needed bool. {hint}.")
+    check_beside(x, mask, name, fill=False)
 
 
 def check_codes(x: xr.DataArray, codes: xr.DataArray, name: str) -> None:
@@ -157,11 +287,11 @@ def check_codes(x: xr.DataArray, codes: xr.DataArray, name: str) -> None:
     """
     _check_array(codes, name)
     if codes.dtype.kind not in "iub":
-        remedy = f"Use {name}=codes.fillna(-1).astype('int16')"
+        remedy = f"Use {name}=codes.fillna(-1).astype('int64')"
         if codes.dtype.kind not in "f":
             remedy = "Number the labels, e.g. with pandas.factorize"
         raise TypeError(f"{name} has dtype {codes.dtype}; needed integer codes. {remedy}.")
-    check_beside(x, codes, name)
+    check_beside(x, codes, name, fill=MISSING_CODE)
 
 
 def check_numbers(x: xr.DataArray, numbers: xr.DataArray, name: str) -> None:
@@ -186,7 +316,7 @@ def _check_array(other: object, name: str) -> None:
         raise TypeError(f"{name} takes a DataArray; found {type(other).__name__}.")
 
 
-def check_beside(x: xr.DataArray, other: xr.DataArray, name: str) -> None:
+def check_beside(x: xr.DataArray, other: xr.DataArray, name: str, fill: int | None = None) -> None:
     """Raise unless `other` has no dims but those of `x`, its labels and its chunks.
 
     Parameters
@@ -197,6 +327,8 @@ def check_beside(x: xr.DataArray, other: xr.DataArray, name: str) -> None:
         What the caller passed to go with them.
     name
         The option's name, for the message.
+    fill
+        What a label that `other` lacks should get, if not NaN.
     """
     own = str(x.name or "x")
     further = [str(d) for d in other.dims if d not in x.dims]
@@ -206,18 +338,45 @@ def check_beside(x: xr.DataArray, other: xr.DataArray, name: str) -> None:
             f"dimensions among {', '.join(map(repr, x.dims))}",
             f"Select one label of {further[0]!r}, or expand {own}",
         )
-    check_same_labels(x, other, names=(own, name))
+    check_same_labels(x, other, names=(own, name), fill=fill)
     for dim in set(x.chunksizes) & set(other.chunksizes):
-        if x.chunksizes[dim] != other.chunksizes[dim]:
-            raise error(
-                f"{name} and {own} are cut differently along {dim!r}: chunks of "
-                f"{other.chunksizes[dim][0]} and of {x.chunksizes[dim][0]}",
-                "the same chunks",
-                f"Use {name}.chunk({dim}={x.chunksizes[dim][0]})",
-            )
+        found, wanted = other.chunksizes[dim], x.chunksizes[dim]
+        if found != wanted:
+            raise cut_differently(f"{name} and {own} are", str(dim), (name, found), (own, wanted))
 
 
-def check_same_labels(*arrays: xr.DataArray, names: tuple[str, ...]) -> None:
+def cut_differently(
+    subject: str, dim: str, mine: tuple[str, tuple[int, ...]], wanted: tuple[str, tuple[int, ...]]
+) -> PanelError:
+    """Build the error for two arrays with other chunks along `dim`.
+
+    Parameters
+    ----------
+    subject
+        How the sentence begins.
+    dim
+        The dimension.
+    mine, wanted
+        Name and chunks of the array to be cut anew, and of the other.
+
+    Returns
+    -------
+    PanelError
+        It names the first chunks that differ.
+    """
+    pairs = enumerate(zip_longest(mine[1], wanted[1], fillvalue="no"))
+    at, (has, needs) = next((i, p) for i, p in pairs if p[0] != p[1])
+    return error(
+        f"{subject} cut differently along {dim!r}: chunk {at} has {has} labels in {mine[0]} and "
+        f"{needs} in {wanted[0]}",
+        "the same chunks",
+        f"Use {mine[0]}.chunk({dim}={wanted[0]}.chunksizes[{dim!r}])",
+    )
+
+
+def check_same_labels(
+    *arrays: xr.DataArray, names: tuple[str, ...], fill: int | None = None
+) -> None:
     """Raise unless arrays that share a dimension carry the same labels on it, in the same order.
 
     Parameters
@@ -226,24 +385,28 @@ def check_same_labels(*arrays: xr.DataArray, names: tuple[str, ...]) -> None:
         Labelled arrays.
     names
         What to call them in the message.
+    fill
+        What a label that one lacks should get, if not NaN: for the message.
     """
     first = arrays[0]
     for other, name in zip(arrays[1:], names[1:], strict=True):
         for dim in set(first.dims) & set(other.dims):
             a, b = first.sizes[dim], other.sizes[dim]
+            labelled = dim in first.indexes and dim in other.indexes
+            options = "" if fill is None else f", fill_value={fill}"
+            remedy = f"Use {name}.reindex_like({names[0]}{options})"
             if a != b:
                 raise error(
                     f"{name} has {b} labels along {dim!r} and {names[0]} has {a}",
                     "the same labels",
-                    "Align them first, e.g. with xarray.align(..., join='inner')",
+                    remedy if labelled else "Give both labels, or the same length",
                 )
-            if dim in first.indexes and dim in other.indexes:
-                if not first.indexes[dim].equals(other.indexes[dim]):
-                    raise error(
-                        f"{name} and {names[0]} have different labels along {dim!r}",
-                        "the same labels in the same order",
-                        f"Use {name}.reindex_like({names[0]})",
-                    )
+            if labelled and not first.indexes[dim].equals(other.indexes[dim]):
+                raise error(
+                    f"{name} and {names[0]} have different labels along {dim!r}",
+                    "the same labels in the same order",
+                    remedy,
+                )
 
 
 def check_dim(x: xr.DataArray | xr.Dataset, dim: str, what: str) -> None:
@@ -285,23 +448,50 @@ def check_dates(dates: pd.Index, what: str = "the panel") -> None:
             "session labels without a time zone",
             "Use dates.tz_localize(None)",
         )
+    _check_increasing(dates, what, DATE, "panel")
+
+
+def check_order(x: xr.DataArray | xr.Dataset, dim: str, what: str) -> None:
+    """Raise if the labels of `x` along `dim` are datetimes that are not strictly increasing.
+
+    What looks along dates would read the future. Labels of other kinds, or none, are taken to
+    stand in order.
+
+    Parameters
+    ----------
+    x
+        What the caller passed.
+    dim
+        Dimension of time.
+    what
+        The public function's name, for the message.
+    """
+    dates = x.indexes.get(dim)
+    if isinstance(dates, pd.DatetimeIndex):
+        _check_increasing(dates, f"the input of {what}", dim, "x")
+
+
+def _check_increasing(dates: pd.DatetimeIndex, what: str, dim: str, name: str) -> None:
+    if dates.is_monotonic_increasing and dates.is_unique:  # pandas keeps both with the index
+        return
     if dates.hasnans:
         raise error(f"{what} has missing dates", "a date on every row", "Drop those rows")
     if not dates.is_monotonic_increasing:
         at = int(np.argmax(np.diff(dates.asi8) < 0)) + 1
         raise error(
-            f"the dates of {what} are not sorted: {dates[at]:%Y-%m-%d} follows "
-            f"{dates[at - 1]:%Y-%m-%d}",
+            f"the dates of {what} are not sorted: {_day(dates[at])} follows {_day(dates[at - 1])}",
             "strictly increasing dates",
-            "Use panel.sortby('date')",
+            f"Use {name}.sortby({dim!r})",
         )
-    if not dates.is_unique:
-        twice = dates[dates.duplicated()][0]
-        raise error(
-            f"{what} has the date {twice:%Y-%m-%d} more than once",
-            "strictly increasing dates",
-            "Drop the duplicates, e.g. panel.drop_duplicates('date')",
-        )
+    raise error(
+        f"{what} has the date {_day(dates[dates.duplicated()][0])} more than once",
+        "strictly increasing dates",
+        f"Drop the duplicates, e.g. {name}.drop_duplicates({dim!r})",
+    )
+
+
+def _day(label: pd.Timestamp) -> str:
+    return str(label).removesuffix(" 00:00:00")
 
 
 def check_panel(panel: xr.Dataset) -> xr.Dataset:

@@ -1,6 +1,7 @@
 """A test of your own functions of panels: that nothing in their results reads the future."""
 
 from collections.abc import Callable, Iterator, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,9 @@ def check_no_lookahead(
         An AssertionError of one line: which variable moved first, on which date and of which
         asset, where the history was cut, what had happened after it, and the value before and
         after. Also where the result has no dates: it is one value for the whole history.
+    PanelError
+        If the dates of the panel are not strictly increasing, or if some variable of the result
+        is missing (a mask: False) on all dates up to the last cut, so that nothing was compared.
 
     Notes
     -----
@@ -98,18 +102,12 @@ def check_no_lookahead(
     xfactor.testing.LookaheadError: 'adjusted_close' moved on 2000-01-03 for asset 10001 when
     the rows after 2000-01-17 were truncated: from -1.35... to 0.04...; needed values that ...
     """
-    if not isinstance(data, xr.Dataset | xr.DataArray):
-        raise TypeError(
-            f"check_no_lookahead takes a Dataset or a DataArray; found {type(data).__name__}."
-        )
-    panel.check_dim(data, dim, "check_no_lookahead")
-    if data.sizes[dim] < 3:
-        raise panel.error(
-            f"the panel has {data.sizes[dim]} dates", "3 or more", "Take a longer one"
-        )
+    _check_panel(func, data, dim)
+    rtol = _tolerance("rtol", rtol)
+    atol = None if atol is None else _tolerance("atol", atol)
     rng = np.random.default_rng(panel.positive("seed", seed, 0))
     positions = _cut_positions(data.sizes[dim], panel.positive("cuts", cuts, 2), rng)
-    before = _results(func(data), data, dim)
+    before = _results(func(data.copy(deep=False)), data, dim)  # func may add fields to its panel
     limits = _limits(before, rtol, atol)
     for cut in positions:
         for change, other in _changed(data, cut, dim, rng):
@@ -121,6 +119,50 @@ def check_no_lookahead(
                 raise
             pasts = _pasts(before, after, data, cut, dim, when)
             _compare(pasts, limits, dim, when)
+    _check_known(before, data, positions[-1], dim)
+
+
+def _check_panel(func: Any, data: Any, dim: str) -> None:
+    what = "check_no_lookahead"
+    if not callable(func):
+        raise TypeError(f"{what} takes a function, then a panel; found {type(func).__name__}.")
+    if not isinstance(data, xr.Dataset | xr.DataArray):
+        raise TypeError(f"{what} takes a Dataset or a DataArray; found {type(data).__name__}.")
+    panel.check_dim(data, dim, what)
+    panel.check_order(data, dim, what)
+    if data.sizes[dim] < 3:
+        raise panel.error(
+            f"the panel has {data.sizes[dim]} dates", "3 or more", "Take a longer one"
+        )
+
+
+def _tolerance(name: str, value: Any) -> float:
+    number = not isinstance(value, bool) and isinstance(value, Real)
+    if not (number and value >= 0):
+        raise panel.error(f"{name}={value!r} was given", "a number of at least 0", "Use e.g. 1e-9")
+    return float(value)
+
+
+def _check_known(before: dict[str, xr.DataArray], data: Any, cut: int, dim: str) -> None:
+    """Refuse what is missing up to the last cut: comparing nothing, it would pass."""
+    own = {name: v.data for name, v in _fields(data).items()}
+    made = {name: x for name, x in before.items() if x.data is not own.get(name)}
+    pasts = {name: _past(x, data, cut, dim) for name, x in made.items()}
+    for name, known in zip(pasts, _apply.compute(*map(_any_known, pasts.values())), strict=True):
+        if not known:
+            raise panel.error(
+                f"{name!r} is missing on every date up to {_label(data, dim, cut)}, so that "
+                "nothing was compared",
+                "values on some date",
+                "Take a panel longer than the windows of func and what they may reach ahead",
+            )
+
+
+def _any_known(x: xr.DataArray) -> xr.DataArray:
+    """Whether there is any value; that of a mask is True, of codes at least 0."""
+    if x.dtype == np.bool_:
+        return x.any()
+    return (x != panel.MISSING_CODE if panel.is_codes(x.dtype) else x.notnull()).any()
 
 
 def _cut_positions(n: int, cuts: int, rng: np.random.Generator) -> list[int]:
@@ -311,11 +353,8 @@ def _replaced(v: xr.DataArray, past: xr.DataArray, other: Any) -> xr.DataArray:
 
 def _missing(dtype: np.dtype) -> Any:
     """What stands for a missing value in a field."""
-    if dtype.kind in "Mm":
-        return np.array("NaT", dtype=dtype)
-    if dtype in (np.int8, np.int16):
-        return np.array(panel.MISSING_CODE, dtype=dtype)
-    return np.array(np.nan if dtype.kind == "f" else None if dtype.kind == "O" else 0, dtype=dtype)
+    known = panel.missing(dtype)
+    return np.array((None if dtype.kind == "O" else 0) if known is None else known, dtype=dtype)
 
 
 def _other_values(

@@ -6,7 +6,7 @@ import xfactor as xf
 from tests import oracles
 from tests.contracts import Case
 
-ABOUT_CASE = ("exact", "dtype", "dataset", "where", "scaled", "domain", "ahead")
+ABOUT_CASE = ("exact", "dtype", "dataset", "where", "scaled", "domain", "ahead", "units", "moves")
 
 
 def case(name, oracle, **options):

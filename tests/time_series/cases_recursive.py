@@ -131,15 +131,15 @@ CASES = [
         case("cumulative_returns", cumulative_returns, domain="returns", scaled=False, **o)
         for o in [
             {}, {"window": 5}, {"window": 1}, {"window": 7, "min_obs": 3},
-            {"window": 50, "min_obs": 1}, {"window": 3, "min_obs": 9},
+            {"window": 50, "min_obs": 1},
         ]
     ],
     case("drawdown", drawdown, domain="returns", scaled=False),
-    case("age", age, exact=True),
+    case("age", age, exact=True, units="1", moves=True),
     *[
         Case(
             "ffill", _ffill_of_numbers, o, partial(oracles.each, ffill, dim="date", **o),
-            dim="date", exact=True, fills=True,
+            dim="date", exact=True, fills=True, moves=True,
         )
         for o in [{}, {"limit": 1}, {"limit": 3}, {"limit": 50}]
     ],
@@ -151,8 +151,8 @@ CASES = [
         ]
     ],
     *[
-        case(name, naive, **o)
-        for name, naive in [("ewm_var", ewm_var), ("ewm_std", ewm_std)]
+        case(name, naive, units=units, **o)
+        for name, naive, units in [("ewm_var", ewm_var, None), ("ewm_std", ewm_std, "same")]
         for o in [
             {"span": 20}, {"com": 3, "min_obs": 4, "bias": True}, {"halflife": 0.5, "window": 5},
             {"span": 9, "window": 7, "min_obs": 3, "bias": True},

@@ -48,7 +48,7 @@ def forward_returns(values, periods):
 
 
 CASES = [
-    *[case("lag", lag, exact=True, periods=p) for p in (1, 0, 3, 7, 50)],
+    *[case("lag", lag, exact=True, moves=True, periods=p) for p in (1, 0, 3, 7, 50)],
     *[case("returns", returns, domain="prices", scaled=False, periods=p) for p in (1, 2, 7, 50)],
     *[case("diff", diff, exact=True, periods=p) for p in (1, 2, 7, 50)],
     *[case("growth", growth, scaled=False, periods=p) for p in (1, 2, 7, 50)],

@@ -166,6 +166,58 @@ def test_transform__refuses_a_missing_dimension(case, panel):
         case(panel["close"].rename(date="time"))
 
 
+def looks_back(name, **options):
+    return lambda x: getattr(xf, name)(x, **options)
+
+
+# Those of the package that look along dates in another way than the table of transforms.
+MODELS = {
+    "newey_west": looks_back("newey_west", lags=2),
+    "performance": looks_back("performance", lags=0),
+    "portfolio_returns": lambda x: xf.portfolio_returns(x, x),
+    "cross_sectional_ols": lambda x: xf.cross_sectional_ols(x, x.rename("own")),
+    "rolling_ols": lambda x: xf.rolling_ols(x, x.isel(asset=0, drop=True), window=5),
+    "time_series_ols": lambda x: xf.time_series_ols(x, x.isel(asset=0, drop=True), lags=2),
+}
+LOOKING = {c[0].name: c[0] for c in FUNCTIONS} | MODELS
+
+
+@pytest.mark.parametrize("name", LOOKING)
+def test_transform__refuses_dates_that_are_not_strictly_increasing(name, panel):
+    """What looks back would read the future."""
+    x = panel["close"].fillna(1.0)
+    for each in (x, x.chunk(date=5)):
+        with pytest.raises(xf.PanelError, match=r"not sorted.*Use x.sortby\('date'\)"):
+            LOOKING[name](each.isel(date=slice(None, None, -1)))
+        with pytest.raises(xf.PanelError, match=r"has the date 2020-01-02 more than once"):
+            LOOKING[name](each.isel(date=[0, 1, 1, 2, 3, 4, 5, 6, 7, 8]))
+
+
+def test_transform__takes_dates_out_of_order_where_order_does_not_matter(panel):
+    x = panel["close"].isel(date=slice(None, None, -1))
+    xf.rank(x)
+    xf.newey_west(x, lags=0)
+    xf.lag(x.assign_coords(date=range(12, 0, -1)))  # numbers are no dates
+
+
+WINDOWED = [next(c for c in each if c.options.get("window")) for each in FUNCTIONS
+            if any(c.options.get("window") for c in each)]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WINDOWED, ids=lambda c: c.name)
+def test_transform__takes_any_window_but_none_shorter_than_min_obs(case):
+    x = case.suited(strategies.fixed_panel())
+
+    def over(**window):
+        return case.function(x, **{**case.options, **window})
+
+    got, want = over(window=10**20, min_obs=2), over(window=10**15, min_obs=2)
+    contracts.assert_values(got, want, contracts.size_of(x) if case.scaled else 1.0)
+    over(window=3, min_obs=3)
+    with pytest.raises(xf.PanelError, match="min_obs=4 was given with window=3; needed no more"):
+        over(window=3, min_obs=4)
+
+
 @one_where
 def test_transform__refuses_a_universe_that_is_no_mask(case, panel):
     with pytest.raises(TypeError, match="needed bool"):

@@ -129,13 +129,16 @@ def test_ffill__limit_counts_sessions_and_not_missing_values():
 
 
 @pytest.mark.parametrize("limit", [None, 2])
-@pytest.mark.parametrize("dtype", [np.int8, np.int16])
-def test_ffill__of_codes_keeps_them_codes(limit, dtype):
-    x = series([-1, 2, -1, -1, -1, 0, -1], dtype)
-    late = 2 if limit is None else -1
-    want = series([-1, 2, 2, 2, late, 0, 0], dtype)
+@pytest.mark.parametrize("dtype", [np.int8, ">i2", np.int32, "datetime64[s]"])
+def test_ffill__of_codes_and_dates_keeps_them(limit, dtype):
+    none = -1 if np.dtype(dtype).kind == "i" else np.datetime64("NaT").astype(int)
+    x = series([none, 2, none, none, none, 0, none], np.int64).astype(dtype)
+    late = 2 if limit is None else none
+    want = series([none, 2, 2, 2, late, 0, 0], np.int64).astype(x.dtype.newbyteorder("="))
     contracts.assert_same_bits(xf.ffill(x, limit=limit), want)
     contracts.assert_same_bits(xf.ffill(x.chunk(date=2), limit=limit).compute(), want)
+    ds = xr.Dataset({"x": x, "mask": x == x[1]})
+    xr.testing.assert_identical(xf.ffill(ds, limit=limit), ds.assign(x=want))
 
 
 @pytest.mark.parametrize("limit", [None, 3])
@@ -147,6 +150,11 @@ def test_ffill__neither_fills_nor_reads_cells_outside_the_universe(limit):
     codes = x.fillna(-1).astype(np.int16)
     got = xf.ffill(codes, limit=limit, where=where)
     contracts.assert_same_bits(got, series(want).fillna(-1).astype(np.int16))
+
+
+def test_ffill__takes_a_limit_longer_than_any_history(panel):
+    for each in (panel["close"], panel["sector"]):
+        contracts.assert_same_bits(xf.ffill(each, limit=10**20), xf.ffill(each))
 
 
 def test_ffill__refuses_masks_and_a_limit_of_0(panel):
@@ -167,7 +175,7 @@ def test_age__is_how_far_back_the_filled_value_began(x):
         assert start == 0 or filled[start - 1, j] != filled[t, j]
 
 
-@pytest.mark.parametrize("dtype", [np.int8, np.int16])
+@pytest.mark.parametrize("dtype", [np.int8, ">i2", np.int32])
 def test_age__of_codes_takes_minus_1_as_missing(dtype):
     x = series([-1, 2, -1, 2, 0, 0], dtype)
     for each in (x, x.chunk(date=2)):

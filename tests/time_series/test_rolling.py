@@ -206,6 +206,8 @@ def test_rolling_std__refuses_wrong_options(panel, options):
 def test_rolling_rank_and_quantile__refuse_wrong_options(panel):
     with pytest.raises(xf.PanelError, match="method='dense' is unknown"):
         xf.rolling_rank(panel["close"], window=3, method="dense")
+    half = xf.rolling_quantile(panel["close"], 0.5, window=3)
+    contracts.assert_same_bits(xf.rolling_quantile(panel["close"], np.float32(0.5), window=3), half)
     for q in (-0.1, 1.1, NAN, True, "0.5"):
         with pytest.raises(xf.PanelError, match="needed a number from 0 to 1"):
             xf.rolling_quantile(panel["close"], q, window=3)

@@ -27,16 +27,32 @@ def test_forward_returns__of_n_dates_are_the_lagged_product_of_one(x, n):
 
 
 @pytest.mark.parametrize(
-    ("name", "fill"), [("listed", False), ("sector", -1), ("volume", NAN), ("weight", NAN)]
+    ("name", "dtype", "fill"),
+    [
+        ("listed", bool, False),
+        ("sector", np.int8, -1),
+        ("sector", ">i2", -1),
+        ("sector", np.int32, -1),
+        # A count is no code: -1 shares would be a number, so other integers become floats.
+        ("volume", np.int64, NAN),
+        ("volume", np.uint16, NAN),
+        ("weight", np.float32, NAN),
+        ("volume", "datetime64[s]", np.datetime64("NaT")),
+        ("volume", "timedelta64[s]", np.timedelta64("NaT")),
+    ],
 )
-def test_lag__keeps_the_dtype_and_fills_with_its_missing_value(panel, name, fill):
-    x = panel[name]
+def test_lag__keeps_the_dtype_and_fills_with_its_missing_value(panel, name, dtype, fill):
+    x = panel[name].astype(dtype)
     got = xf.lag(x, 2)
-    # A count is no code: -1 shares would be a number, so wide integers become floats.
-    assert got.dtype == (np.float64 if name == "volume" else x.dtype)
+    native = np.dtype(dtype).newbyteorder("=")
+    assert got.dtype == (np.float64 if name == "volume" and native.kind in "iu" else native)
     np.testing.assert_array_equal(got[:2].values, np.full((2, 7), fill))
     np.testing.assert_array_equal(got[2:].values, x[:-2].values)
     contracts.assert_same_bits(xf.lag(x.chunk(date=5), 2).compute(), got)
+    contracts.assert_same_bits(xf.lag(x.to_dataset(), 2)[name], got)
+    masked = xf.lag(x, 2, where=panel["listed"])[2:]
+    want = np.where(panel["listed"][:-2], x[:-2].values, fill)
+    np.testing.assert_array_equal(masked.values, want)
 
 
 @given(x=strategies.panels(), a=st.integers(0, 9), b=st.integers(0, 9))
@@ -44,11 +60,16 @@ def test_lag__twice_is_the_lag_of_the_sum(x, a, b):
     contracts.assert_same_bits(xf.lag(xf.lag(x, a), b), xf.lag(x, a + b))
 
 
-@pytest.mark.parametrize("dtype", ["datetime64[ns]", "<U3", "complex128"])
+@pytest.mark.parametrize("dtype", ["<U3", "complex128"])
 def test_lag__refuses_what_has_no_missing_value_here(dtype):
-    x = xr.DataArray(np.zeros(3, dtype=dtype), dims="date")
-    with pytest.raises(TypeError, match="needed numbers"):
-        xf.lag(x)
+    x = xr.DataArray(np.zeros(3, dtype=dtype), dims="date", name="code")
+    for each in (x, x.to_dataset()):
+        with pytest.raises(TypeError, match=r"code has dtype .*; needed numbers"):
+            xf.lag(each)
+
+
+def test_lag__of_more_dates_than_any_history_is_missing(panel):
+    assert xf.lag(panel["close"], 10**20).isnull().all()
 
 
 @given(x=strategies.panels(dtypes=(np.float64,)), n=st.integers(1, 4))

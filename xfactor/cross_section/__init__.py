@@ -2,9 +2,14 @@
 
 Shared by all functions here:
 
-- `x` is a DataArray or a Dataset (each of its variables), numpy- or dask-backed, in any order of
-  dims. Any chunks along date; one chunk along `dim`. The result is lazy if `x` is, has the kind,
-  dims, order, coords and attrs of `x`, and is the same bit for bit whatever the chunks.
+- `x` is a DataArray or a Dataset, numpy- or dask-backed, in any order of dims. Any chunks along
+  date; one chunk along `dim`. The result is lazy if `x` is, has the kind, dims, order and coords
+  of `x` (those of other inputs are left out), and is the same bit for bit whatever the chunks.
+- Of a Dataset the numbers that have `dim` are transformed. Codes (signed integers of at most 4
+  bytes, -1 is missing), masks, dates and text stay as they are.
+- A result in the units of `x` has the attrs of `x`. One that is another quantity (ranks, scores,
+  buckets, masks) loses those that name the old one (`long_name`, `standard_name`, flags and valid
+  ranges), and its `units`, if `x` has any, become "1".
 - NaN means missing, infinities count as missing. A missing cell does not enter the statistic and
   stays missing; it never spreads to another asset.
 - `where` is a bool mask, the universe on each date: cells outside it are missing.

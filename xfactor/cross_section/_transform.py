@@ -21,6 +21,7 @@ def transform(
     *,
     where: Array = None,
     dtype: Any = None,
+    units: str | None = panel.SAME,
     labelled: bool = False,
     beside: Mapping[str, Array] | None = None,
     **options: Any,
@@ -28,8 +29,10 @@ def transform(
     """Run a row kernel that keeps the shape; a `labelled` one gets the columns' label order.
 
     Arrays in `beside` reach the kernel under their names: ``by`` and masks as they are, all else
-    as floats.
+    as floats. `units` are those of the result, as in `panel.described`; one of another dtype, a
+    mask or a bucket, is another quantity.
     """
+    units = units if dtype is None else "1"
 
     def one(v: xr.DataArray) -> xr.DataArray:
         v = panel.masked(v, where)
@@ -39,7 +42,7 @@ def transform(
         out = _apply.Out((dim,), dtype or v.dtype)
         return run(kernel, v, dim, what, out, beside or {}, own)
 
-    return _apply.over_variables(one, x, dim, what)
+    return _apply.over_variables(one, x, dim, what, units=units)
 
 
 def run(
@@ -71,7 +74,7 @@ def _checked(x: xr.DataArray, other: xr.DataArray, name: str) -> xr.DataArray:
     else:
         panel.check_numbers(x, other, name)
         other = panel.as_float(other)
-    return other
+    return panel.bare(x, other)
 
 
 def _call(

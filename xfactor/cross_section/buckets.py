@@ -213,7 +213,8 @@ def quantile(
 
     if isinstance(x, xr.Dataset):
         panel.check_dim(x, dim, "quantile")
-        done = {k: one(v) if dim in v.dims else v for k, v in x.data_vars.items()}
+        meant = {k: dim in v.dims and panel.is_number(v.dtype) for k, v in x.data_vars.items()}
+        done = {k: one(v) if meant[k] else v for k, v in x.data_vars.items()}
         return xr.Dataset(done, attrs=x.attrs)
     panel.one_array(x, "quantile")
     panel.check_dim(x, dim, "quantile")

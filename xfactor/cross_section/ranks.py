@@ -80,5 +80,5 @@ def rank(
     return transform(
         _rank.rank_rows, x, dim, "rank", where=where, labelled=True, beside={"by": by},
         method=_rank.METHODS[method], ascending=ascending, fraction=fraction,
-        normal=scores == "normal",
+        normal=scores == "normal", units="1",
     )  # fmt: skip

@@ -161,7 +161,7 @@ def zscore(
     robust = _robust(method, ddof, weights)
     return transform(
         _rows.zscore_rows, x, dim, "zscore", where=where, beside={"by": by, "weights": weights},
-        ddof=ddof, robust=robust,
+        ddof=ddof, robust=robust, units="1",
     )  # fmt: skip
 
 
@@ -211,7 +211,7 @@ def standardize(
     return transform(
         _rows.zscore_rows, x, dim, "standardize", where=where,
         beside={"by": by, "weights": weights}, ddof=ddof, limits=_sides(limits, method),
-        limit_method=method,
+        limit_method=method, units="1",
     )  # fmt: skip
 
 

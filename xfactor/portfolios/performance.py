@@ -50,6 +50,7 @@ def performance(
         returns = returns.to_dataarray(panel.FACTOR)
     panel.one_array(returns, "performance", "returns")
     panel.check_dim(returns, dim, "performance")
+    panel.check_order(returns, dim, "performance")  # of the drawdown
     r = panel.as_float(returns)
     average = newey_west(r, lags=lags, dim=dim)
     mean = average["mean"] * periods_per_year

@@ -63,7 +63,7 @@ def rolling_ols(
     """
     what = "rolling_ols"
     panel.check_dim(y, dim, what)
-    window = panel.positive("window", window)
+    window, least = panel.window_options(window, min_obs)
     arrays, labels = _design.regressors(x, what, y)
     p = len(labels) + intercept
     if window < p:
@@ -71,13 +71,13 @@ def rolling_ols(
             f"window={window} was given with {p} coefficients", f"at least {p} dates", "Widen it"
         )
     if min_obs is None:
-        min_obs = min(max(window // 2, p + 1), window)
+        least = min(max(window // 2, p + 1), window)
     y = _design.over_dims_of(panel.masked(y, where), arrays)
     kernel = partial(
         column_lstsq.rolling_lstsq,
         window=window,
         intercept=intercept,
-        min_obs=_design.least_obs(min_obs, p),
+        min_obs=_design.least_obs(least, p),
     )
     labelled = _apply.Out((panel.FACTOR,), y.dtype, {panel.FACTOR: labels})
     each = _apply.Out((), y.dtype)

@@ -2,14 +2,27 @@
 
 Shared by all functions here:
 
-- `x` is a DataArray or a Dataset (each of its variables), numpy- or dask-backed, in any order of
-  dims and with any chunks. The result is lazy if `x` is, has the kind, dims, order, coords and
-  attrs of `x`, and is the same bit for bit whatever the chunks.
+- `x` is a DataArray or a Dataset, numpy- or dask-backed, in any order of dims and with any chunks.
+  The result is lazy if `x` is, has the kind, dims, order and coords of `x` (those of other inputs
+  are left out), and is the same bit for bit whatever the chunks.
+- Of a Dataset the numbers that have `dim` are transformed. Codes (signed integers of at most 4
+  bytes, -1 is missing), masks, dates and text stay as they are. `lag`, `ffill` and `age` take them
+  too (`ffill` no masks), and refuse what they cannot move.
+- A result in the units of `x` has the attrs of `x`. One that is another quantity (returns, growth,
+  ages, ranks, variances, covariances, ...) loses those that name the old one (`long_name`,
+  `standard_name`, flags and valid ranges); its `units`, if `x` has any, become "1", or are dropped
+  where it has units of its own (variances, covariances, betas).
+- Dates must be strictly increasing, or a PanelError is raised. Labels that are no datetimes are
+  taken to stand in order.
 - The value at t uses values up to t only; `forward_returns` alone reads ahead.
 - NaN means missing, infinities count as missing.
 - `where` is a bool mask, the universe on each date: cells outside it are missing.
 - float32 stays float32, statistics are accumulated in float64; other numbers become float64.
-- One row is one session: `periods` and `window` count the rows of the panel.
+- One row is one session: `periods` and `window` count the rows of the panel. `min_obs` is at most
+  the `window`.
+- Chunks along date much shorter than the window cost time: a chunk works again through the dates
+  before it that its windows need. With a window of 250, chunks of 10 dates go through every date 26
+  times, chunks of 250 or more at most twice.
 """
 
 from xfactor.time_series.decay import decay_linear

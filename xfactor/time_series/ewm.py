@@ -65,7 +65,7 @@ def ewm_mean(
     """
     options = {"decay": _decay(halflife, span, com, alpha), "min_obs": _count(min_obs)}
     kernels = (_ewm.mean_rows, _ewm.mean_window)
-    return _moment(kernels, x, None, window, dim, where, "ewm_mean", options)
+    return _moment(kernels, x, None, window, dim, where, "ewm_mean", options, panel.SAME)
 
 
 def ewm_var(
@@ -248,7 +248,8 @@ def _second(
         "root": root,
     }
     kernels = (_ewm_moments.moment_rows, _ewm_moments.moment_window)
-    return _moment(kernels, x, y, window, dim, where, what, options)
+    units = panel.SAME if root else None
+    return _moment(kernels, x, y, window, dim, where, what, options, units)
 
 
 def _moment(
@@ -260,9 +261,11 @@ def _moment(
     where: xr.DataArray | None,
     what: str,
     options: dict[str, Any],
+    units: str | None,
 ) -> T:
     """Run the kernel of the whole past, or of a window."""
-    window = None if window is None else panel.positive("window", window)
+    if window is not None:
+        window, options["min_obs"] = panel.window_options(window, options["min_obs"])
 
     def run(v: xr.DataArray) -> xr.DataArray:
         if y is not None:
@@ -275,7 +278,7 @@ def _moment(
         kernel = partial(kernels[1], window=window, **options)
         return _apply.window(kernel, args, outs, before=window - 1, dim=dim, what=what)[0]
 
-    return _apply.over_variables(run, x, dim, what)
+    return _apply.over_variables(run, x, dim, what, units=units)
 
 
 def _count(min_obs: int) -> int:

@@ -9,7 +9,6 @@ import xarray as xr
 
 from xfactor import _apply, panel
 from xfactor.kernels import rolling_pairs as _pairs
-from xfactor.time_series._roll import window_options
 from xfactor.time_series._window import T
 
 
@@ -155,9 +154,8 @@ def _pair(
 ) -> T:
     panel.one_array(y, what, "y")
     panel.check_dim(y, dim, what)
-    # Labels that only y has, such as the name of its asset, say nothing of the result.
-    y = panel.as_float(y).reset_coords(drop=True)
-    n, least = window_options(window, min_obs)
+    y = panel.as_float(y).rename("y")
+    n, least = panel.window_options(window, min_obs)
     rows = partial(_pairs.pair_rows, statistic=statistic, ddof=ddof, window=n, min_obs=least)
 
     def one(v: xr.DataArray) -> xr.DataArray:
@@ -172,4 +170,5 @@ def _pair(
         args, outs = [_apply.Arg(v), _apply.Arg(y)], [_apply.Out((), v.dtype)]
         return _apply.window(rows, args, outs, before=n - 1, dim=dim, what=what)[0]
 
-    return _apply.over_variables(one, x, dim, what)
+    units = "1" if statistic == _pairs.CORR else None
+    return _apply.over_variables(one, x, dim, what, units=units)

@@ -8,10 +8,8 @@ import xarray as xr
 
 from xfactor import _apply, _scan, panel
 from xfactor.kernels import recursive as _recursive
-from xfactor.time_series._window import T
+from xfactor.time_series._window import T, any_dtype, movable
 from xfactor.time_series._window import window as _window
-
-_CODES = (np.int8, np.int16)
 
 
 def cumulative_returns(
@@ -64,15 +62,14 @@ def cumulative_returns(
             remedy = "Pass window=, or leave min_obs out"
             raise panel.error(f"min_obs={min_obs!r} was given without window", "both", remedy)
         return _compound(x, np.inf, dim, where, what)
-    window = panel.positive("window", window)
-    least = window if min_obs is None else panel.positive("min_obs", min_obs)
+    window, least = panel.window_options(window, min_obs)
     options = {"window": window, "min_obs": least}
 
     def roll(v: xr.DataArray) -> xr.DataArray:
         v = panel.masked(v, where)
         return _window(_recursive.compound_window, v, dim, window - 1, 0, what, **options)
 
-    return _apply.over_variables(roll, x, dim, what)
+    return _apply.over_variables(roll, x, dim, what, units="1")
 
 
 def drawdown(x: T, *, dim: str = panel.DATE, where: xr.DataArray | None = None) -> T:
@@ -108,7 +105,7 @@ def _compound(x: T, most: float, dim: str, where: xr.DataArray | None, what: str
     def carry(v: xr.DataArray) -> xr.DataArray:
         return _carried(_recursive.compound_rows, panel.masked(v, where), dim, what, most=most)
 
-    return _apply.over_variables(carry, x, dim, what)
+    return _apply.over_variables(carry, x, dim, what, units="1")
 
 
 def age(x: T, *, dim: str = panel.DATE, where: xr.DataArray | None = None) -> T:
@@ -126,9 +123,9 @@ def age(x: T, *, dim: str = panel.DATE, where: xr.DataArray | None = None) -> T:
     Returns
     -------
     DataArray or Dataset
-        0 on the first known date and on those of a change; missing where `x` is (codes, int8
-        and int16, where they are -1). Dates without a value count, but are no change: the age
-        goes on if the same value comes back.
+        0 on the first known date and on those of a change; missing where `x` is (codes, signed
+        integers of at most 4 bytes, where they are -1). Dates without a value count, but are no
+        change: the age goes on if the same value comes back.
 
     Examples
     --------
@@ -138,11 +135,11 @@ def age(x: T, *, dim: str = panel.DATE, where: xr.DataArray | None = None) -> T:
     """
 
     def carry(v: xr.DataArray) -> xr.DataArray:
-        known = v != panel.MISSING_CODE if v.dtype in _CODES else None
+        known = v != panel.MISSING_CODE if panel.is_codes(v.dtype) else None
         v = panel.masked(v, where)
         return _carried(_recursive.age_rows, v if known is None else v.where(known), dim, "age")
 
-    return _apply.over_variables(carry, x, dim, "age")
+    return _apply.over_variables(carry, x, dim, "age", units="1", takes=any_dtype)
 
 
 def ffill(
@@ -153,7 +150,7 @@ def ffill(
     Parameters
     ----------
     x
-        Numbers or codes (date, asset).
+        Numbers, codes or datetimes (date, asset).
     limit
         How many sessions old a value may be; any age if not given. With a limit, dates are
         worked on in parallel; without it a date waits for those before.
@@ -166,7 +163,8 @@ def ffill(
     -------
     DataArray or Dataset
         Values; missing before the first known one, and where it is older than `limit`. Codes
-        (int8 and int16, -1 is missing) keep their dtype, wider integers become float64.
+        (signed integers of at most 4 bytes, -1 is missing) and datetimes keep their dtype, other
+        integers become float64. Masks of a Dataset stay as they are.
 
     Raises
     ------
@@ -180,18 +178,19 @@ def ffill(
     >>> xf.ffill(x, limit=1).values
     array([ 1.,  1., nan,  4.])
     """
-    limit = None if limit is None else panel.positive("limit", limit)
+    limit = None if limit is None else min(panel.positive("limit", limit), panel.LONGEST)
 
     def carry(v: xr.DataArray) -> xr.DataArray:
-        fill: Any = np.nan
         if v.dtype == np.bool_:
             found = f"{v.name or 'the array'} has dtype bool, in which nothing is missing"
             raise TypeError(f"{found}; needed numbers or codes. Fill the other fields only.")
-        if v.dtype in _CODES:
-            fill = panel.MISSING_CODE
-        else:
-            v = panel.as_float(v)
-        fill = v.dtype.type(fill)  # of one type, or the kernel is compiled for each
+        v, fill = movable(v)
+        if v.dtype.kind in "Mm":  # as integers, for Numba's sake
+            filled = carried(v.astype(np.int64), fill.astype(np.int64))
+            return filled.astype(v.dtype)
+        return carried(v, fill)
+
+    def carried(v: xr.DataArray, fill: Any) -> xr.DataArray:
         if where is not None:
             panel.check_mask(v, where, "where")
             v = v.where(where, fill)
@@ -202,7 +201,11 @@ def ffill(
             v = _window(kernel, v, dim, limit, 0, "ffill", limit=limit, fill=fill)
         return v if where is None else v.where(where, fill)
 
-    return _apply.over_variables(carry, x, dim, "ffill")
+    return _apply.over_variables(carry, x, dim, "ffill", takes=_has_gaps)
+
+
+def _has_gaps(dtype: np.dtype) -> bool:
+    return dtype != np.bool_
 
 
 def _carried(

@@ -1,6 +1,7 @@
 """Statistics of the last `window` dates."""
 
 from functools import partial
+from numbers import Real
 
 import xarray as xr
 
@@ -46,6 +47,9 @@ def rolling_mean(
     -----
     Sums are built from the parts of two date blocks and never by subtraction, so they do not
     drift and an outlier leaves no trace once it has left the window.
+
+    A chunk of dates works again through the `window` - 1 dates before it: keep chunks along date
+    no shorter than the window where speed matters.
 
     Examples
     --------
@@ -177,7 +181,7 @@ def rolling_var(
     array([nan,  2.,  0.])
     """
     rows = partial(_moments.var_rows, ddof=panel.positive("ddof", ddof, 0), root=False)
-    return roll(rows, x, window, min_obs, dim, where, "rolling_var")
+    return roll(rows, x, window, min_obs, dim, where, "rolling_var", None)
 
 
 def rolling_skew(
@@ -220,7 +224,7 @@ def rolling_skew(
     array([    nan,     nan, 1.732051])
     """
     rows = partial(_moments.skew_rows, bias=bool(bias))
-    return roll(rows, x, window, min_obs, dim, where, "rolling_skew")
+    return roll(rows, x, window, min_obs, dim, where, "rolling_skew", "1")
 
 
 def rolling_min(
@@ -376,7 +380,7 @@ def rolling_quantile(
     >>> xf.rolling_quantile(xr.DataArray([1.0, 9.0, 2.0], dims="date"), 0.75, window=3).values
     array([nan, nan, 5.5])
     """
-    if isinstance(q, bool) or not isinstance(q, int | float) or not 0.0 <= q <= 1.0:
+    if isinstance(q, bool) or not isinstance(q, Real) or not 0.0 <= q <= 1.0:
         raise panel.error(f"q={q!r} was given", "a number from 0 to 1", "Use 0.9 for 90 %")
     rows = partial(_order.quantile_rows, q=float(q))
     return roll(rows, x, window, min_obs, dim, where, "rolling_quantile")
@@ -425,4 +429,4 @@ def rolling_rank(
     """
     panel.choice("method", method, _TIES)
     rows = partial(_order.rank_rows, weights=_TIES[method], pct=bool(pct))
-    return roll(rows, x, window, min_obs, dim, where, "rolling_rank")
+    return roll(rows, x, window, min_obs, dim, where, "rolling_rank", "1")

@@ -1,13 +1,10 @@
 """Values of other dates: lags, changes and returns."""
 
-from typing import Any
-
-import numpy as np
 import xarray as xr
 
 from xfactor import _apply, panel
 from xfactor.kernels import shift as _shift
-from xfactor.time_series._window import T, window
+from xfactor.time_series._window import T, any_dtype, movable, window
 
 
 def lag(x: T, periods: int = 1, *, dim: str = panel.DATE, where: xr.DataArray | None = None) -> T:
@@ -16,7 +13,7 @@ def lag(x: T, periods: int = 1, *, dim: str = panel.DATE, where: xr.DataArray | 
     Parameters
     ----------
     x
-        Numbers, codes or a mask (date, asset).
+        Numbers, codes, a mask or datetimes (date, asset).
     periods
         How many dates back; 0 gives `x` again. Negative ones would look ahead and are refused.
     dim
@@ -28,7 +25,8 @@ def lag(x: T, periods: int = 1, *, dim: str = panel.DATE, where: xr.DataArray | 
     -------
     DataArray or Dataset
         The first `periods` dates are missing: NaN for floats, False for masks, -1 for codes
-        (int8 and int16). Wider integers are counts, not codes: they become float64.
+        (signed integers of at most 4 bytes), NaT for datetimes. Other integers are counts: they
+        become float64. All fields of a Dataset are moved.
 
     Examples
     --------
@@ -39,19 +37,13 @@ def lag(x: T, periods: int = 1, *, dim: str = panel.DATE, where: xr.DataArray | 
     periods = panel.positive("periods", periods, 0)
 
     def shift(v: xr.DataArray) -> xr.DataArray:
-        fill: Any = np.nan
-        if v.dtype == np.bool_:
-            fill = False
-        elif v.dtype in (np.int8, np.int16):
-            fill = panel.MISSING_CODE
-        else:
-            v = panel.as_float(v)
+        v, fill = movable(v)
         if where is not None:
             panel.check_mask(v, where, "where")
             v = v.where(where, fill)
         return window(_shift.lag_rows, v, dim, periods, 0, "lag", periods=periods, fill=fill)
 
-    return _apply.over_variables(shift, x, dim, "lag")
+    return _apply.over_variables(shift, x, dim, "lag", takes=any_dtype)
 
 
 def diff(x: T, periods: int = 1, *, dim: str = panel.DATE, where: xr.DataArray | None = None) -> T:
@@ -79,7 +71,7 @@ def diff(x: T, periods: int = 1, *, dim: str = panel.DATE, where: xr.DataArray |
     >>> xf.diff(xr.DataArray([1.0, 3.0, 2.0], dims="date")).values
     array([nan,  2., -1.])
     """
-    return _change(_shift.diff_rows, x, periods, dim, where, "diff")
+    return _change(_shift.diff_rows, x, periods, dim, where, "diff", panel.SAME)
 
 
 def growth(
@@ -149,7 +141,13 @@ def returns(
 
 
 def _change(
-    kernel: _apply.Kernel, x: T, periods: int, dim: str, where: xr.DataArray | None, what: str
+    kernel: _apply.Kernel,
+    x: T,
+    periods: int,
+    dim: str,
+    where: xr.DataArray | None,
+    what: str,
+    units: str = "1",
 ) -> T:
     periods = panel.positive("periods", periods)
 
@@ -157,7 +155,7 @@ def _change(
         v = panel.masked(v, where)
         return window(kernel, v, dim, periods, 0, what, periods=periods)
 
-    return _apply.over_variables(change, x, dim, what)
+    return _apply.over_variables(change, x, dim, what, units=units)
 
 
 def forward_returns(
@@ -196,4 +194,4 @@ def forward_returns(
         v = panel.masked(v, where)
         return window(_shift.forward_rows, v, dim, 0, periods, "forward_returns", periods=periods)
 
-    return _apply.over_variables(ahead, x, dim, "forward_returns")
+    return _apply.over_variables(ahead, x, dim, "forward_returns", units="1")
