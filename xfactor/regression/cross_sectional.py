@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from xfactor import _apply, panel, time_series
-from xfactor.kernels import lstsq
+from xfactor.kernels import row_lstsq, row_problem
 from xfactor.regression import _design
 
 
@@ -125,10 +125,5 @@ def _factor_returns(
     y: np.ndarray, *xs: np.ndarray, weighted: bool, intercept: bool, min_obs: int
 ) -> tuple[np.ndarray, ...]:
     """Row regressions with the constant as first coefficient."""
-    beta, stderr, alpha, alpha_stderr, rsquared, n_obs = lstsq.row_lstsq(
-        y, *xs, weighted=weighted, intercept=intercept, min_obs=min_obs
-    )
-    if intercept:
-        beta = np.concatenate([alpha[:, None], beta], axis=1)
-        stderr = np.concatenate([alpha_stderr[:, None], stderr], axis=1)
-    return beta, stderr, rsquared, n_obs
+    model = row_problem.Model(intercept=intercept, weighted=weighted, min_obs=min_obs)
+    return row_lstsq.fit_rows(y, *xs, model=model)[:4]

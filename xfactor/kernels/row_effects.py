@@ -1,0 +1,237 @@
+"""Coefficients of the regressions across rows, their errors, and the portfolios they are.
+
+Every coefficient is a sum of y times weights: the root of an asset's weight, times the same root
+times ``h`` of its groups plus the product of ``q`` with its centred regressors (as prepared). The
+errors follow from h, q and the residuals.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from xfactor.kernels._compile import kernel, summing
+from xfactor.kernels.row_data import State, backward, forward, prepare, usable
+from xfactor.kernels.row_problem import Model, Problem
+from xfactor.kernels.row_solve import Solved, rows_of
+
+
+def coefficients(problem: Problem, rows: slice, solved: Solved) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients and standard errors (row, F) of a batch: the constant, slopes, groups."""
+    setup, share, there = _setup(problem, solved)
+    f, square = np.empty(there.shape), np.empty(there.shape)
+    _coefficients(solved.beta, solved.root, solved.state, share, setup, f, square)
+    free = np.where(solved.surplus > 0, solved.surplus, np.nan)
+    if problem.model.white:
+        for block, at in _blocks(problem, rows):
+            part = solved.beta[at], solved.root[at], rows_of(solved.state, at)
+            _scores(problem.data(block), *problem.buffers(), *part, share[at], setup, square[at])
+        square *= (solved.state.count / free)[:, None]
+    else:
+        square *= (solved.rss / free)[:, None]
+    square = np.where(square > 0.0, square, square * 0.0)  # rounding of what is 0
+    return np.where(there, f, np.nan), np.where(there, np.sqrt(square), np.nan)
+
+
+def portfolios(problem: Problem, rows: slice, solved: Solved) -> np.ndarray:
+    """Weights (row, F, n) with which y adds up to the coefficients."""
+    setup, share, there = _setup(problem, solved)
+    out = np.zeros((*there.shape, problem.y.shape[1]))
+    for block, at in _blocks(problem, rows):
+        part = solved.beta[at], solved.root[at], rows_of(solved.state, at)
+        _holdings(problem.data(block), *problem.buffers(), *part, share[at], setup, out[at])
+    out[~there] = np.nan
+    return out
+
+
+def _setup(problem: Problem, solved: Solved) -> tuple[tuple[Any, ...], np.ndarray, np.ndarray]:
+    """What the loops need beside the sums; the constraints; where there are coefficients."""
+    model, k = problem.model, problem.n_regressors
+    kinds = _kinds(model, k)
+    setup = (kinds, _sets(model), _signs(model), model.ridge)
+    there = np.repeat(solved.ok[:, None], len(kinds), axis=1)
+    of_group = kinds >= k
+    there[:, of_group] &= solved.state.total[:, kinds[of_group] - k] > 0.0
+    return setup, _shares(model, solved.state), there
+
+
+def _blocks(problem: Problem, rows: slice) -> Iterator[tuple[slice, slice]]:
+    """Blocks of a batch, and where they lie in it."""
+    for block in problem.blocks(rows):
+        yield block, slice(block.start - rows.start, block.stop - rows.start)
+
+
+def _kinds(model: Model, k: int) -> np.ndarray:
+    """What each coefficient is: slope j as j, group g as K + g, a constant beside groups as -1."""
+    slopes = range(k)
+    groups = range(k, k + model.n_groups)
+    if not model.sets:
+        return np.array([*groups, *slopes], dtype=np.int64)
+    return np.array([*([-1] if model.intercept else []), *slopes, *groups], dtype=np.int64)
+
+
+def _sets(model: Model) -> np.ndarray:
+    sizes = [len(s) for s in model.sets] if model.sets else [model.n_groups]
+    return np.repeat(np.arange(len(sizes)), sizes)
+
+
+def _signs(model: Model) -> np.ndarray:
+    """How the constraint of each set (column) enters an effect of each set (row), or the constant.
+
+    What is taken off the effects of a set goes to the constant (last row), or without one to the
+    effects of the first set.
+    """
+    n = max(len(model.sets), 1)
+    sign = np.zeros((n + 1, n))
+    for s in range(0 if model.intercept else 1, len(model.sets)):
+        sign[s, s] = -1.0
+        sign[n if model.intercept else 0, s] = 1.0
+    return sign
+
+
+def _shares(model: Model, state: State) -> np.ndarray:
+    """Weights of the groups in their set's constraint, which sum to 1 (row, G)."""
+    total, size = state.total, state.size
+    share = np.zeros_like(size)
+    for s, (a, b) in enumerate(zip(model.starts[:-1], model.starts[1:], strict=True)):
+        if s == 0 and not model.intercept:
+            continue
+        there = total[:, a:b] > 0.0
+        if model.constraint == "weighted":
+            own = size[:, a:b]
+        elif model.constraint == "unweighted":
+            own = there.astype(np.float64)
+        else:
+            own = there & (np.cumsum(there, axis=1) == 1)
+        with np.errstate(invalid="ignore"):
+            share[:, a:b] = own / own.sum(axis=1, keepdims=True)
+    return share
+
+
+@kernel
+def _load(kind, r, slopes, root, state, share, setup, h, q):  # type: ignore[no-untyped-def]
+    """Set h (G,) and q (K,) of a coefficient; return it, and its variance over the residuals'."""
+    kinds, sets, sign, ridge = setup
+    k_all = len(q)
+    value = 0.0
+    for k in range(k_all):
+        q[k] = 1.0 if k == kind else 0.0
+    for g in range(len(h)):
+        h[g] = 0.0
+    if kind < 0 or kind >= k_all:
+        group = kind - k_all
+        own = sets[group] if kind >= 0 else len(sign) - 1
+        for g in range(len(h)):
+            h[g] = 1.0 if g == group else 0.0
+            if sign[own, sets[g]] != 0.0:
+                h[g] += sign[own, sets[g]] * share[r, g]
+            value += h[g] * state.projection[r, k_all, g]
+            for k in range(k_all):
+                q[k] -= state.projection[r, k, g] * h[g]
+    for k in range(k_all):
+        value += q[k] * slopes[r, k]
+    forward(state.scale[r], state.low[r], h)
+    square = _square(h)
+    backward(state.scale[r], state.low[r], h)
+    for v in range(k_all):  # q becomes the inverse of R', then that of R'R, times q
+        at = v * (v + 1) // 2
+        for u in range(v):
+            q[v] -= root[r, at + u] * q[u]
+        q[v] /= root[r, at + v]
+    square += _square(q)
+    for v in range(k_all - 1, -1, -1):
+        for j in range(v + 1, k_all):
+            q[v] -= root[r, j * (j + 1) // 2 + v] * q[j]
+        q[v] /= root[r, v * (v + 3) // 2]
+    if ridge > 0.0:  # the penalty is in R'R, not in the scatter of the data
+        for v in range(k_all):
+            length = _square(root[r, v * (v + 1) // 2 : v * (v + 3) // 2 + 1])
+            square -= ridge / (1.0 + ridge) * length * q[v] * q[v]
+    return value, square
+
+
+@kernel
+def _square(a):  # type: ignore[no-untyped-def]
+    s = 0.0
+    for i in range(len(a)):
+        s += a[i] * a[i]
+    return s
+
+
+@kernel
+def _coefficients(slopes, root, state, share, setup, value, square):  # type: ignore[no-untyped-def]
+    kinds = setup[0]
+    h = np.empty(state.total.shape[1])
+    q = np.empty(slopes.shape[1])
+    for r in range(len(slopes)):
+        for f in range(len(kinds)):
+            value[r, f], square[r, f] = _load(
+                kinds[f], r, slopes, root, state, share, setup, h, q
+            )
+
+
+@kernel
+def _weigh(z, weight, code, m, grouped, h, q, out):  # type: ignore[no-untyped-def]
+    """Weights of the observations in a coefficient, over the roots of their own."""
+    for i in range(m):
+        out[i] = 0.0
+    if grouped:
+        for s in range(code.shape[0]):
+            for i in range(m):
+                out[i] += h[code[s, i]] * weight[i]
+        if code.shape[0] == 0:
+            for i in range(m):
+                out[i] = h[0] * weight[i]
+    for k in range(len(q)):
+        for i in range(m):
+            out[i] += q[k] * z[k, i]
+
+
+@kernel
+def _scores(data, z, weight, code, slopes, root, state, share, setup, square):  # type: ignore[no-untyped-def]
+    """Sum of squared products of weights and residuals: White's variance of each coefficient."""
+    kinds = setup[0]
+    k_all = slopes.shape[1]
+    h = np.empty(state.total.shape[1])
+    q = np.empty(k_all)
+    score = np.empty(len(weight))
+    for r in range(len(slopes)):
+        m = prepare(data, r, z, weight, code, state)
+        for k in range(k_all):
+            for i in range(m):
+                z[k_all, i] -= slopes[r, k] * z[k, i]
+        for f in range(len(kinds)):
+            _load(kinds[f], r, slopes, root, state, share, setup, h, q)
+            grouped = kinds[f] < 0 or kinds[f] >= k_all
+            _weigh(z, weight, code, m, grouped, h, q, score)
+            square[r, f] = _products(score, z[k_all], m)
+
+
+@summing
+def _products(score, residual, m):  # type: ignore[no-untyped-def]
+    s = 0.0
+    for i in range(m):
+        s += (score[i] * residual[i]) ** 2
+    return s
+
+
+@kernel
+def _holdings(data, z, weight, code, slopes, root, state, share, setup, out):  # type: ignore[no-untyped-def]
+    kinds = setup[0]
+    k_all = slopes.shape[1]
+    h = np.empty(state.total.shape[1])
+    q = np.empty(k_all)
+    held = np.empty(len(weight))
+    use = np.empty(len(weight))
+    for r in range(len(slopes)):
+        m = prepare(data, r, z, weight, code, state)
+        usable(data, r, use)
+        for f in range(len(kinds)):
+            _load(kinds[f], r, slopes, root, state, share, setup, h, q)
+            grouped = kinds[f] < 0 or kinds[f] >= k_all
+            _weigh(z, weight, code, m, grouped, h, q, held)
+            i = 0
+            for j in range(out.shape[2]):
+                if use[j] > 0.0:
+                    out[r, f, j] = held[i] * weight[i]
+                    i += 1

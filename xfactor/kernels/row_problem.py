@@ -1,0 +1,118 @@
+"""What is regressed across rows, and its arrays in the layout that compiled code wants."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from xfactor.kernels._blocks import compilable, row_blocks
+from xfactor.kernels.row_data import Data
+
+# A table of codes may have this many places; codes that lie further apart are searched for.
+TABLE = 2**16
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is regressed, and under which constraint.
+
+    The effects of groups are told apart from the constant, and from another set's, only under
+    constraints: with an intercept one for each set, without it one for each set but the first. A
+    constraint is a weighted sum of a set's effects that is zero.
+    """
+
+    intercept: bool
+    weighted: bool = False
+    sized: bool = False  # weights of the constraint are given
+    sets: tuple[tuple[int, ...], ...] = ()  # the codes of each set's groups
+    constraint: str = "weighted"
+    min_obs: int | None = None
+    white: bool = False
+    ridge: float = 0.0
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Number of the first group of each set, then the number of groups."""
+        return np.cumsum([0, *map(len, self.sets)]).astype(np.int64)
+
+    @property
+    def n_groups(self) -> int:
+        """Groups of all sets; the constant is one where there are no sets."""
+        return int(self.starts[-1]) if self.sets else int(self.intercept)
+
+
+class Problem:
+    """The arrays of a regression, of which it gives out blocks of rows."""
+
+    def __init__(self, y: np.ndarray, arrays: tuple[np.ndarray, ...], model: Model) -> None:
+        rest = list(arrays)
+        self.model, self.y = model, y
+        self.codes = [rest.pop() for _ in model.sets][::-1]
+        self.size = rest.pop() if model.sized else None
+        self.weights = rest.pop() if model.weighted else None
+        self.xs = rest
+        self.n_regressors = sum(1 if x.ndim == 2 else x.shape[1] for x in rest)
+        self._numbers = [_Numbers(s) for s in model.sets]
+
+    def blocks(self, rows: slice) -> Iterator[slice]:
+        """Blocks of rows small enough for the cache."""
+        for block in row_blocks(rows.stop - rows.start, self.y.shape[1] * (self.n_regressors + 1)):
+            yield slice(rows.start + block.start, rows.start + block.stop)
+
+    def data(self, rows: slice) -> Data:
+        """Rows as float64 in C order, groups numbered through."""
+        model, one = self.model, np.ones((1, 1))
+        return Data(
+            compilable(self.y[rows], np.float64),
+            self.regressors(rows),
+            one if self.weights is None else compilable(self.weights[rows], np.float64),
+            one if self.size is None else compilable(self.size[rows], np.float64),
+            self.groups(rows),
+            model.starts,
+            model.weighted,
+            model.sized,
+            bool(model.intercept and not model.sets),
+        )
+
+    def regressors(self, rows: slice) -> np.ndarray:
+        """Regressors side by side (row, K, n)."""
+        if not self.xs:
+            return np.empty((len(self.y[rows]), 0, self.y.shape[1]))
+        parts = [x[rows, None, :] if x.ndim == 2 else x[rows] for x in self.xs]
+        return compilable(np.concatenate(parts, axis=1), np.float64)
+
+    def groups(self, rows: slice) -> np.ndarray:
+        """Number of each asset's group in each set, int32 (row, S, n)."""
+        n_rows, n = self.y[rows].shape
+        codes = np.empty((n_rows, len(self.codes), n), dtype=np.int32)
+        for s, (raw, numbers) in enumerate(zip(self.codes, self._numbers, strict=True)):
+            own = numbers.of(raw[rows])
+            codes[:, s] = np.where(own < 0, own, own + np.int32(self.model.starts[s]))
+        return codes
+
+    def buffers(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Room for the observations of one row: variables, weights, groups."""
+        n, k = self.y.shape[1], self.n_regressors
+        z = np.empty((k + 2, n + k + 1))  # K more for a ridge
+        return z, np.empty(n + 1), np.empty((len(self.model.sets), n + 1), dtype=np.int32)
+
+
+class _Numbers:
+    """The place of each code among those that are known; -1 for any other."""
+
+    def __init__(self, values: tuple[int, ...]) -> None:
+        known = np.array(values, dtype=np.int64)
+        self.order = np.argsort(known).astype(np.int32)
+        self.known = known[self.order]
+        self.least, self.most = (int(known.min()), int(known.max())) if len(known) else (0, 0)
+        self.table = np.empty(0, dtype=np.int32)
+        if self.most - self.least < TABLE:
+            self.table = np.full(self.most - self.least + 3, -1, dtype=np.int32)
+            self.table[known - self.least + 1] = np.arange(len(known))
+
+    def of(self, raw: np.ndarray) -> np.ndarray:
+        codes = raw.astype(np.int64)
+        if len(self.table):
+            return self.table[np.clip(codes, self.least - 1, self.most + 1) - (self.least - 1)]
+        at = np.minimum(np.searchsorted(self.known, codes), len(self.known) - 1)
+        return np.where(self.known[at] == codes, self.order[at], np.int32(-1))
