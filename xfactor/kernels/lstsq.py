@@ -12,7 +12,7 @@ import numpy as np
 from xfactor.kernels import lanes
 from xfactor.kernels._compile import kernel
 from xfactor.kernels.lanes import LANES
-from xfactor.kernels.row_data import Data, centre, dot, gather, root_weigh
+from xfactor.kernels.row_data import centre, dot, gather, root_weigh
 
 Statistics = tuple[np.ndarray, ...]
 
@@ -47,25 +47,30 @@ def solve_columns(
 
 @kernel
 def solve_by_qr(y, x, w, weighted, intercept, out):  # type: ignore[no-untyped-def]
-    """Solve one ill-conditioned regression (row 0) again from its observations."""
+    """Solve one ill-conditioned regression again from its observations.
+
+    y (1, n), x (1, K, n), and the weights w (1, n), which are (1, 1) unless `weighted`.
+    """
     k_all = x.shape[1]
     n_var = k_all + 1
     n = y.shape[1]
-    no_codes = np.empty((1, 0, n), dtype=np.int32)
-    data = Data(y, x, w, w, no_codes, np.zeros(1, dtype=np.int64), weighted, False, intercept)
-    z = np.empty((n_var, n + 1))
-    weight = np.empty(n + 1)
+    z = np.empty((1, n_var, n + 1))
+    weight = np.empty((1, n + 1))
+    count = np.zeros(1, dtype=np.int64)
     mean = np.zeros((n_var + 1, LANES))  # one regression uses one of the lanes
     root = np.zeros((n_var * (n_var + 1) // 2, LANES))
     work = np.zeros((2 * n_var + 6, LANES))
     solved = np.zeros((2 * k_all + 5, LANES))
-    m = gather(data, 0, z, weight, no_codes[0])
-    mean[n_var, 0] = m
+    gather(y, x, w, np.empty((1, 0, n), dtype=np.int32), z, weight, count)
+    mean[n_var, 0] = count[0]
     if intercept:
-        centre(z, weight, m, mean[:n_var, 0])
+        means = np.empty((1, n_var))
+        centre(z, weight, count, means)
+        for v in range(n_var):
+            mean[v, 0] = means[0, v]
     if weighted:
-        root_weigh(z, weight, n_var, m)
-    orthogonalise(z, m, root, work, solved)
+        root_weigh(z, weight, count, n_var)
+    orthogonalise(z[0], count[0], root, work, solved)
     lanes.back_substitute(mean, root, intercept, work, solved)
     for s in range(2 * k_all + 3):
         out[s] = solved[s, 0]

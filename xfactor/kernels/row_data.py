@@ -13,55 +13,64 @@ import numpy as np
 
 from xfactor.kernels._compile import kernel, summing
 
-# Of a variable that lies in the span of several sets rounding leaves about 1e-15 of its length.
-SPANNED = 1e-24
-# Less than this share of a group's weight left by the other sets: the sets are not connected.
-UNCONNECTED = 1e-9
-
-
-class Data(NamedTuple):
-    """A block of rows; what is not there has shape 1 x 1, or no sets."""
-
-    y: np.ndarray  # (row, n)
-    x: np.ndarray  # (row, K, n)
-    weights: np.ndarray  # (row, n)
-    size: np.ndarray  # (row, n): weights of the constraint
-    codes: np.ndarray  # int32 (row, S, n): a group's number, -1 for none
-    starts: np.ndarray  # int64 (S + 1,): the first group of each set, and their number
-    weighted: bool
-    sized: bool
-    constant: bool  # a constant, and no sets
-
 
 class State(NamedTuple):
     """What is known of each row after its pass; G groups, H of them not of the first set."""
 
     projection: np.ndarray  # (row, V, G): coefficients of each variable on the groups
     total: np.ndarray  # (row, G): their weights
-    scale: np.ndarray  # (row, G): the triangle of the groups' equations: diagonal, first set
+    scale: np.ndarray  # (row, G - H): the triangle of the groups' equations: diagonal, first set
     low: np.ndarray  # (row, H, G): the same, other sets, whole rows
     size: np.ndarray  # (row, G): their weights in the constraint
-    count: np.ndarray  # (row,)
+    count: np.ndarray  # int64 (row,)
     spread: np.ndarray  # (row,): sum of squares of y, about its mean if there are groups
-    connected: np.ndarray  # bool (row,)
+    connected: np.ndarray  # bool (row,): the sets of groups
+
+
+class Observations(NamedTuple):
+    """The observations of a block of rows, at the front of each row."""
+
+    z: np.ndarray  # (row, V + 1, more than n): the variables, then the weights of the constraint
+    weight: np.ndarray  # (row, more than n)
+    code: np.ndarray  # int32 (row, S, more than n)
 
 
 @kernel
-def usable(data, r, weight):  # type: ignore[no-untyped-def]
-    """Put the weight of each asset of row r into `weight`; 0 if it is not an observation."""
-    y, x, w, codes = data.y, data.x, data.weights, data.codes
+def usable(y, x, w, codes, weight):  # type: ignore[no-untyped-def]
+    """Put the weight of each asset of each row into `weight`; 0 if it is not an observation.
+
+    y (row, n), x (row, K, n), codes (row, S, n), -1 for no group; weights (row, n), or (1, 1) for
+    equal ones.
+    """
     n = y.shape[1]
-    for j in range(n):
-        weight[j] = w[r, j] if data.weighted else 1.0
-    for j in range(n):
-        use = y[r, j] - y[r, j] == 0.0 and 0.0 < weight[j] < np.inf
-        weight[j] = weight[j] if use else 0.0
-    for k in range(x.shape[1]):
+    weighted = w.shape == y.shape
+    for r in range(len(y)):
         for j in range(n):
-            weight[j] = weight[j] if x[r, k, j] - x[r, k, j] == 0.0 else 0.0
-    for s in range(codes.shape[1]):
-        for j in range(n):
-            weight[j] = weight[j] if codes[r, s, j] >= 0 else 0.0
+            own = w[r, j] if weighted else w[0, 0]
+            use = y[r, j] - y[r, j] == 0.0 and 0.0 < own < np.inf
+            weight[r, j] = own if use else 0.0
+        for k in range(x.shape[1]):
+            for j in range(n):
+                weight[r, j] = weight[r, j] if x[r, k, j] - x[r, k, j] == 0.0 else 0.0
+        for s in range(codes.shape[1]):
+            for j in range(n):
+                weight[r, j] = weight[r, j] if codes[r, s, j] >= 0 else 0.0
+
+
+@kernel
+def gather(y, x, w, codes, z, weight, count):  # type: ignore[no-untyped-def]
+    """Bring the observations of each row to the front of `z`, their weights to a mean of 1."""
+    k_all = x.shape[1]
+    usable(y, x, w, codes, weight)
+    for r in range(len(y)):
+        m = pack(y[r], weight[r], z[r, k_all])
+        for k in range(k_all):
+            pack(x[r, k], weight[r], z[r, k])
+        pack(weight[r], weight[r], weight[r])
+        mean = total(weight[r], m) / m
+        for i in range(m):
+            weight[r, i] /= mean
+        count[r] = m
 
 
 @kernel
@@ -75,209 +84,83 @@ def pack(values, weight, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def gather(data, r, z, weight, code):  # type: ignore[no-untyped-def]
-    """Bring the observations of row r to the front of `z`, their weights scaled to a mean of 1."""
-    k_all = data.x.shape[1]
-    usable(data, r, weight)
-    m = pack(data.y[r], weight, z[k_all])
-    for k in range(k_all):
-        pack(data.x[r, k], weight, z[k])
-    if data.sized:
-        pack(data.size[r], weight, z[k_all + 1])
-    for s in range(data.codes.shape[1]):
-        pack(data.codes[r, s], weight, code[s])
-    if data.weighted:
-        pack(weight, weight, weight)
-        mean = total(weight, m) / m
-        for i in range(m):
-            weight[i] /= mean
-    else:
-        for i in range(m):
-            weight[i] = 1.0
-    return m
+def gather_codes(codes, size, weight, z, code):  # type: ignore[no-untyped-def]
+    """The same for the groups, and for the weights of the constraint unless these are (1, 1)."""
+    for r in range(len(codes)):
+        for s in range(codes.shape[1]):
+            pack(codes[r, s], weight[r], code[r, s])
+        if size.shape[0] == codes.shape[0] and size.shape[1] == codes.shape[2]:
+            pack(size[r], weight[r], z[r, z.shape[1] - 1])
 
 
 @kernel
-def centre(z, weight, m, mean):  # type: ignore[no-untyped-def]
-    """Take off each variable's mean over the row, and return it in `mean` (V,)."""
-    for v in range(len(mean)):
-        pivot = z[v, 0] if m > 0 else 0.0  # about a value: a constant leaves exact zeros
-        shift = weighted_total(weight, z[v], pivot, m) / m if m > 0 else 0.0
-        mean[v] = pivot + shift
-        for i in range(m):
-            z[v, i] = (z[v, i] - pivot) - shift
+def centre(z, weight, count, mean):  # type: ignore[no-untyped-def]
+    """Take off each variable's mean over the row, and return it in `mean` (row, V)."""
+    for r in range(len(mean)):
+        m = count[r]
+        for v in range(mean.shape[1]):
+            pivot = z[r, v, 0] if m > 0 else 0.0  # about a value: a constant leaves exact zeros
+            shift = weighted_total(weight[r], z[r, v], pivot, m) / m if m > 0 else 0.0
+            mean[r, v] = pivot + shift
+            for i in range(m):
+                z[r, v, i] = (z[r, v, i] - pivot) - shift
 
 
 @kernel
-def root_weigh(z, weight, n_var, m):  # type: ignore[no-untyped-def]
+def root_weigh(z, weight, count, n_var):  # type: ignore[no-untyped-def]
     """Multiply the variables by the root of the weights, which `weight` becomes."""
-    for i in range(m):
-        weight[i] = np.sqrt(weight[i])
-    for v in range(n_var):
-        for i in range(m):
-            z[v, i] *= weight[i]
+    for r in range(len(weight)):
+        for i in range(count[r]):
+            weight[r, i] = np.sqrt(weight[r, i])
+        for v in range(n_var):
+            for i in range(count[r]):
+                z[r, v, i] *= weight[r, i]
 
 
 @kernel
-def prepare(data, r, z, weight, code, state):  # type: ignore[no-untyped-def]
-    """Observations of row r in `z`, centred and times the root of their weights; return how many.
-
-    `weight` is left with the roots of the weights, `code` with the groups.
-    """
-    n_var = data.x.shape[1] + 1
-    m = gather(data, r, z, weight, code)
-    state.count[r] = m
-    state.connected[r] = True
-    if data.codes.shape[1] > 0:
-        state.spread[r] = _about_mean(z[n_var - 1], weight, m)
-        _centre_groups(z, weight, code, m, r, data, state)
-    elif data.constant:
-        centre(z, weight, m, state.projection[r, :, 0])
-        state.total[r, 0] = m
-        state.size[r, 0] = m
-        state.scale[r, 0] = np.sqrt(float(m)) if m > 0 else np.inf
-    if data.weighted:
-        root_weigh(z, weight, n_var, m)
-    return m
-
-
-@kernel
-def _centre_groups(z, weight, code, m, r, data, state):  # type: ignore[no-untyped-def]
-    n_groups = data.starts[1]
+def centre_groups(z, weight, code, n_groups, state):  # type: ignore[no-untyped-def]
+    """Take off the means of the groups of the first set."""
     n_var = state.projection.shape[1]
-    size = state.size[r]
-    in_group = state.total[r]
     first = np.zeros(n_groups, dtype=np.int64)
     pivot = np.zeros(n_groups)
     shift = np.zeros(n_groups)
-    group = code[0]
-    for g in range(len(in_group)):
-        in_group[g] = 0.0
-        size[g] = 0.0
-    for i in range(m):
-        in_group[group[i]] += weight[i]
-    for i in range(m - 1, -1, -1):
-        first[group[i]] = i
-    for g in range(n_groups):
-        state.scale[r, g] = np.sqrt(in_group[g]) if in_group[g] > 0.0 else np.inf
-    for v in range(n_var):
-        for g in range(n_groups):  # about a value, as for a whole row
-            pivot[g] = z[v, first[g]] if in_group[g] > 0.0 else 0.0
-            shift[g] = 0.0
-        for i in range(m):
-            g = group[i]
-            z[v, i] -= pivot[g]
-            shift[g] += weight[i] * z[v, i]
+    for r in range(len(state.count)):
+        m = state.count[r]
+        state.spread[r] = about_mean(z[r, n_var - 1], weight[r], m)
+        in_group = state.total[r]
         for g in range(n_groups):
-            shift[g] /= in_group[g] if in_group[g] > 0.0 else 1.0
-            state.projection[r, v, g] = pivot[g] + shift[g]
+            in_group[g] = 0.0
         for i in range(m):
-            z[v, i] -= shift[group[i]]
-    if data.codes.shape[1] > 1:
-        state.connected[r] = _link(weight, code, m, data.starts, in_group, state.scale[r],
-                                   state.low[r])  # fmt: skip
-        _centre_sets(z, weight, code, m, r, state)
-    if data.sized:
-        for s in range(data.codes.shape[1]):
+            in_group[code[r, 0, i]] += weight[r, i]
+        for i in range(m - 1, -1, -1):
+            first[code[r, 0, i]] = i
+        for g in range(n_groups):
+            state.scale[r, g] = np.sqrt(in_group[g]) if in_group[g] > 0.0 else np.inf
+        for v in range(n_var):
+            for g in range(n_groups):  # about a value, as for a whole row
+                pivot[g] = z[r, v, first[g]] if in_group[g] > 0.0 else 0.0
+                shift[g] = 0.0
             for i in range(m):
-                known = 0.0 < z[n_var, i] < np.inf
-                size[code[s, i]] += z[n_var, i] if known else 0.0
-    else:
-        for g in range(len(size)):
-            size[g] = in_group[g]
-
-
-# --- several sets: small dense equations, built from the weights that groups have in common -----
-
-
-@kernel
-def _link(weight, code, m, starts, in_group, scale, low):  # type: ignore[no-untyped-def]
-    """Triangle of the groups' normal equations; return whether it has full rank.
-
-    The sets have a constant in common, so one group of each further set has no coefficient. Its
-    diagonal is infinite, as is that of a group without assets: the coefficient comes out as 0.
-    """
-    n_first = starts[1]
-    for h in range(low.shape[0]):
-        for g in range(low.shape[1]):
-            low[h, g] = 0.0
-    for s in range(1, code.shape[0]):
-        for i in range(m):
-            h = code[s, i]
-            in_group[h] += weight[i]
-            for q in range(s + 1):
-                low[h - n_first, code[q, i]] += weight[i]
-    connected = True
-    for s in range(1, code.shape[0]):
-        based = False
-        for i in range(starts[s], starts[s + 1]):
-            row = low[i - n_first]
-            if in_group[i] == 0.0 or not based:
-                based = based or in_group[i] > 0.0
-                row[i] = np.inf
-            for j in range(i):
-                for k in range(n_first, j):
-                    row[j] -= row[k] * low[j - n_first, k]
-                row[j] /= scale[j] if j < n_first else low[j - n_first, j]
-            square = row[i]
-            for j in range(i):
-                square -= row[j] * row[j]
-            if square < np.inf and not square > UNCONNECTED * row[i]:
-                connected = False
-                square = np.inf
-            row[i] = np.sqrt(square)
-    return connected
-
-
-@kernel
-def forward(scale, low, t):  # type: ignore[no-untyped-def]
-    """Solve L u = t in place, for the triangle L of the groups' equations."""
-    n_first = low.shape[1] - low.shape[0]
-    for j in range(n_first):
-        t[j] /= scale[j]
-    for i in range(n_first, len(t)):
-        for j in range(i):
-            t[i] -= low[i - n_first, j] * t[j]
-        t[i] /= low[i - n_first, i]
-
-
-@kernel
-def backward(scale, low, t):  # type: ignore[no-untyped-def]
-    """Solve L' u = t in place."""
-    n_first = low.shape[1] - low.shape[0]
-    for i in range(len(t) - 1, n_first - 1, -1):
-        for k in range(i + 1, len(t)):
-            t[i] -= low[k - n_first, i] * t[k]
-        t[i] /= low[i - n_first, i]
-    for j in range(n_first):
-        for k in range(n_first, len(t)):
-            t[j] -= low[k - n_first, j] * t[k]
-        t[j] /= scale[j]
-
-
-@kernel
-def _centre_sets(z, weight, code, m, r, state):  # type: ignore[no-untyped-def]
-    """Project on all sets, twice: the second time takes off what rounding has left."""
-    n_groups = state.total.shape[1]
-    effect = np.empty(n_groups)
-    for v in range(state.projection.shape[1]):
-        before = _square(z[v], weight, m)
-        for _ in range(2):
+                g = code[r, 0, i]
+                z[r, v, i] -= pivot[g]
+                shift[g] += weight[r, i] * z[r, v, i]
             for g in range(n_groups):
-                effect[g] = 0.0
-            for s in range(code.shape[0]):
-                for i in range(m):
-                    effect[code[s, i]] += weight[i] * z[v, i]
-            forward(state.scale[r], state.low[r], effect)
-            backward(state.scale[r], state.low[r], effect)
-            for s in range(code.shape[0]):
-                for i in range(m):
-                    z[v, i] -= effect[code[s, i]]
-            for g in range(n_groups):
-                state.projection[r, v, g] += effect[g]
-        if _square(z[v], weight, m) <= SPANNED * before:
+                shift[g] /= in_group[g] if in_group[g] > 0.0 else 1.0
+                state.projection[r, v, g] = pivot[g] + shift[g]
             for i in range(m):
-                z[v, i] = 0.0
+                z[r, v, i] -= shift[code[r, 0, i]]
+
+
+@kernel
+def group_sizes(size, code, count, out):  # type: ignore[no-untyped-def]
+    """Sum weights of the constraint over each group; those not known count as 0."""
+    for r in range(len(out)):
+        for g in range(out.shape[1]):
+            out[r, g] = 0.0
+        for s in range(code.shape[1]):
+            for i in range(count[r]):
+                own = size[r, i]
+                out[r, code[r, s, i]] += own if 0.0 < own < np.inf else 0.0
 
 
 # --- sums ---------------------------------------------------------------------------------------
@@ -302,7 +185,8 @@ def weighted_total(weight, values, pivot, m):  # type: ignore[no-untyped-def]
 
 
 @summing
-def _square(values, weight, m):  # type: ignore[no-untyped-def]
+def square(values, weight, m):  # type: ignore[no-untyped-def]
+    """Weighted sum of squares."""
     s = 0.0
     for i in range(m):
         s += weight[i] * values[i] * values[i]
@@ -319,7 +203,8 @@ def _about(values, weight, pivot, shift, m):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _about_mean(values, weight, m):  # type: ignore[no-untyped-def]
+def about_mean(values, weight, m):  # type: ignore[no-untyped-def]
+    """Weighted sum of squared distances from the mean, of weights that sum to m."""
     if m == 0:
         return 0.0
     pivot = values[0]

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from xfactor.kernels._compile import kernel, summing
-from xfactor.kernels.row_data import State, backward, forward, prepare, usable
+from xfactor.kernels.row_data import State, usable
 from xfactor.kernels.row_problem import Model, Problem
+from xfactor.kernels.row_sets import backward, forward
 from xfactor.kernels.row_solve import Solved, rows_of
 
 
@@ -24,8 +25,9 @@ def coefficients(problem: Problem, rows: slice, solved: Solved) -> tuple[np.ndar
     free = np.where(solved.surplus > 0, solved.surplus, np.nan)
     if problem.model.white:
         for block, at in _blocks(problem, rows):
-            part = solved.beta[at], solved.root[at], rows_of(solved.state, at)
-            _scores(problem.data(block), *problem.buffers(), *part, share[at], setup, square[at])
+            state = rows_of(solved.state, at)
+            seen = problem.observations(block, state)
+            _scores(*seen, solved.beta[at], solved.root[at], state, share[at], setup, square[at])
         square *= (solved.state.count / free)[:, None]
     else:
         square *= (solved.rss / free)[:, None]
@@ -38,8 +40,12 @@ def portfolios(problem: Problem, rows: slice, solved: Solved) -> np.ndarray:
     setup, share, there = _setup(problem, solved)
     out = np.zeros((*there.shape, problem.y.shape[1]))
     for block, at in _blocks(problem, rows):
-        part = solved.beta[at], solved.root[at], rows_of(solved.state, at)
-        _holdings(problem.data(block), *problem.buffers(), *part, share[at], setup, out[at])
+        state = rows_of(solved.state, at)
+        seen = problem.observations(block, state)
+        _holdings(*seen, solved.beta[at], solved.root[at], state, share[at], setup, out[at])
+        weight = np.empty((len(state.count), problem.y.shape[1]))
+        usable(*problem.values(block), weight)
+        _unpack(weight, state.count, out[at])
     out[~there] = np.nan
     return out
 
@@ -165,9 +171,7 @@ def _coefficients(slopes, root, state, share, setup, value, square):  # type: ig
     q = np.empty(slopes.shape[1])
     for r in range(len(slopes)):
         for f in range(len(kinds)):
-            value[r, f], square[r, f] = _load(
-                kinds[f], r, slopes, root, state, share, setup, h, q
-            )
+            value[r, f], square[r, f] = _load(kinds[f], r, slopes, root, state, share, setup, h, q)
 
 
 @kernel
@@ -188,23 +192,23 @@ def _weigh(z, weight, code, m, grouped, h, q, out):  # type: ignore[no-untyped-d
 
 
 @kernel
-def _scores(data, z, weight, code, slopes, root, state, share, setup, square):  # type: ignore[no-untyped-def]
+def _scores(z, weight, code, slopes, root, state, share, setup, variance):  # type: ignore[no-untyped-def]
     """Sum of squared products of weights and residuals: White's variance of each coefficient."""
     kinds = setup[0]
     k_all = slopes.shape[1]
     h = np.empty(state.total.shape[1])
     q = np.empty(k_all)
-    score = np.empty(len(weight))
+    score = np.empty(weight.shape[1])
     for r in range(len(slopes)):
-        m = prepare(data, r, z, weight, code, state)
+        m = state.count[r]
         for k in range(k_all):
             for i in range(m):
-                z[k_all, i] -= slopes[r, k] * z[k, i]
+                z[r, k_all, i] -= slopes[r, k] * z[r, k, i]
         for f in range(len(kinds)):
             _load(kinds[f], r, slopes, root, state, share, setup, h, q)
             grouped = kinds[f] < 0 or kinds[f] >= k_all
-            _weigh(z, weight, code, m, grouped, h, q, score)
-            square[r, f] = _products(score, z[k_all], m)
+            _weigh(z[r], weight[r], code[r], m, grouped, h, q, score)
+            variance[r, f] = _products(score, z[r, k_all], m)
 
 
 @summing
@@ -216,22 +220,30 @@ def _products(score, residual, m):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _holdings(data, z, weight, code, slopes, root, state, share, setup, out):  # type: ignore[no-untyped-def]
+def _holdings(z, weight, code, slopes, root, state, share, setup, out):  # type: ignore[no-untyped-def]
+    """Weights of the observations, at the front of each row of `out` (row, F, n)."""
     kinds = setup[0]
     k_all = slopes.shape[1]
     h = np.empty(state.total.shape[1])
     q = np.empty(k_all)
-    held = np.empty(len(weight))
-    use = np.empty(len(weight))
+    held = np.empty(weight.shape[1])
     for r in range(len(slopes)):
-        m = prepare(data, r, z, weight, code, state)
-        usable(data, r, use)
+        m = state.count[r]
         for f in range(len(kinds)):
             _load(kinds[f], r, slopes, root, state, share, setup, h, q)
             grouped = kinds[f] < 0 or kinds[f] >= k_all
-            _weigh(z, weight, code, m, grouped, h, q, held)
-            i = 0
-            for j in range(out.shape[2]):
-                if use[j] > 0.0:
-                    out[r, f, j] = held[i] * weight[i]
-                    i += 1
+            _weigh(z[r], weight[r], code[r], m, grouped, h, q, held)
+            for i in range(m):
+                out[r, f, i] = held[i] * weight[r, i]
+
+
+@kernel
+def _unpack(weight, count, out):  # type: ignore[no-untyped-def]
+    """Move the front of each row of `out` to where the observations were; 0 elsewhere."""
+    for r in range(len(out)):
+        for f in range(out.shape[1]):
+            i = count[r]
+            for j in range(out.shape[2] - 1, -1, -1):
+                use = weight[r, j] > 0.0
+                i -= use
+                out[r, f, j] = out[r, f, i] if use else 0.0

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xfactor.kernels import row_data, row_sets
 from xfactor.kernels._blocks import compilable, row_blocks
-from xfactor.kernels.row_data import Data
+from xfactor.kernels.row_data import Observations, State
 
 # A table of codes may have this many places; codes that lie further apart are searched for.
 TABLE = 2**16
@@ -59,20 +60,35 @@ class Problem:
         for block in row_blocks(rows.stop - rows.start, self.y.shape[1] * (self.n_regressors + 1)):
             yield slice(rows.start + block.start, rows.start + block.stop)
 
-    def data(self, rows: slice) -> Data:
-        """Rows as float64 in C order, groups numbered through."""
-        model, one = self.model, np.ones((1, 1))
-        return Data(
-            compilable(self.y[rows], np.float64),
-            self.regressors(rows),
-            one if self.weights is None else compilable(self.weights[rows], np.float64),
-            one if self.size is None else compilable(self.size[rows], np.float64),
-            self.groups(rows),
-            model.starts,
-            model.weighted,
-            model.sized,
-            bool(model.intercept and not model.sets),
-        )
+    def values(self, rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Rows of y (row, n), regressors (row, K, n), weights, and groups (row, S, n)."""
+        y = compilable(self.y[rows], np.float64)
+        return y, self.regressors(rows), _or_one(self.weights, rows), self.groups(rows)
+
+    def observations(self, rows: slice, state: State) -> Observations:
+        """Observations, centred and times the root of their weights; fills in `state`."""
+        model, n, k = self.model, self.y.shape[1], self.n_regressors
+        y, x, w, codes = self.values(rows)
+        z = np.empty((len(y), k + 2, n + k + 1))  # K more for a ridge
+        weight = np.empty((len(y), n + 1))
+        code = np.empty((len(y), len(model.sets), n + 1), dtype=np.int32)
+        row_data.gather(y, x, w, codes, z, weight, state.count)
+        if model.sets:
+            row_data.gather_codes(codes, _or_one(self.size, rows), weight, z, code)
+            row_data.centre_groups(z, weight, code, len(model.sets[0]), state)
+            if len(model.sets) > 1:
+                row_sets.centre_sets(z, weight, code, model.starts, state)
+            if model.sized:
+                row_data.group_sizes(z[:, k + 1], code, state.count, state.size)
+            else:
+                state.size[:] = state.total
+        elif model.intercept:
+            row_data.centre(z, weight, state.count, state.projection[:, :, 0])
+            state.total[:] = state.size[:] = state.count[:, None]
+            state.scale[:] = np.sqrt(np.where(state.count > 0, state.count, np.inf))[:, None]
+        if model.weighted:
+            row_data.root_weigh(z, weight, state.count, k + 1)
+        return Observations(z, weight, code)
 
     def regressors(self, rows: slice) -> np.ndarray:
         """Regressors side by side (row, K, n)."""
@@ -90,11 +106,9 @@ class Problem:
             codes[:, s] = np.where(own < 0, own, own + np.int32(self.model.starts[s]))
         return codes
 
-    def buffers(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Room for the observations of one row: variables, weights, groups."""
-        n, k = self.y.shape[1], self.n_regressors
-        z = np.empty((k + 2, n + k + 1))  # K more for a ridge
-        return z, np.empty(n + 1), np.empty((len(self.model.sets), n + 1), dtype=np.int32)
+
+def _or_one(a: np.ndarray | None, rows: slice) -> np.ndarray:
+    return np.ones((1, 1)) if a is None else compilable(a[rows], np.float64)
 
 
 class _Numbers:

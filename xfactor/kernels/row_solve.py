@@ -12,9 +12,8 @@ from xfactor.kernels import lanes
 from xfactor.kernels._compile import kernel
 from xfactor.kernels.lanes import LANES
 from xfactor.kernels.lstsq import lanes_of, n_products, orthogonalise
-from xfactor.kernels.row_data import State, dot, prepare
+from xfactor.kernels.row_data import State, dot
 from xfactor.kernels.row_problem import Problem
-
 
 
 class Solved(NamedTuple):
@@ -40,10 +39,10 @@ def solve(problem: Problem, rows: slice) -> Solved:
     n = rows.stop - rows.start
     state = _empty(n, k + 1, model.n_groups, len(model.sets[0]) if model.sets else model.n_groups)
     square = np.empty((n_products(k + 1), n))
-    buffers = problem.buffers()
     for block in problem.blocks(rows):
         at = slice(block.start - rows.start, block.stop - rows.start)
-        _products(problem.data(block), *buffers, rows_of(state, at), square[:, at])
+        own = rows_of(state, at)
+        _products(problem.observations(block, own).z, own.count, square[:, at])
     if not model.sets:
         state.spread[:] = square[-1]
     diagonal = [v * (v + 3) // 2 for v in range(k)]
@@ -52,7 +51,8 @@ def solve(problem: Problem, rows: slice) -> Solved:
     for r in np.flatnonzero(flag == 1.0):  # rare: one at a time
         one = slice(rows.start + r, rows.start + r + 1)
         own = rows_of(state, slice(r, r + 1))
-        flag[r] = _again(problem.data(one), *buffers, own, model.ridge, beta[r], root[r])
+        z = problem.observations(one, own).z[0, : k + 1]
+        flag[r] = _again(z, own.count[0], model.ridge, beta[r], root[r])
     groups = np.count_nonzero(state.total > 0.0, axis=1)
     p = k + np.maximum(groups - max(len(model.sets) - 1, 0), 0)
     least = p + 1 if model.min_obs is None else np.maximum(p, model.min_obs)
@@ -75,7 +75,7 @@ def _empty(n: int, n_var: int, n_groups: int, first: int) -> State:
         np.full((n, first), np.inf),
         np.zeros((n, n_groups - first, n_groups)),
         np.zeros((n, n_groups)),
-        np.zeros(n),
+        np.zeros(n, dtype=np.int64),
         np.zeros(n),
         np.ones(n, dtype=np.bool_),
     )
@@ -127,22 +127,20 @@ def condition(solved: Solved) -> np.ndarray:
 
 
 @kernel
-def _products(data, z, weight, code, state, square):  # type: ignore[no-untyped-def]
-    for r in range(len(data.y)):
-        m = prepare(data, r, z, weight, code, state)
-        for v in range(data.x.shape[1] + 1):
+def _products(z, count, square):  # type: ignore[no-untyped-def]
+    for r in range(len(count)):
+        for v in range(z.shape[1] - 1):
             for u in range(v + 1):
-                square[v * (v + 1) // 2 + u, r] = dot(z, u, v, m)
+                square[v * (v + 1) // 2 + u, r] = dot(z[r], u, v, count[r])
 
 
 @kernel
-def _again(data, z, weight, code, state, ridge, beta, root):  # type: ignore[no-untyped-def]
-    """Solve the one row of `data` by orthogonalisation; return its flag.
+def _again(z, m, ridge, beta, root):  # type: ignore[no-untyped-def]
+    """Solve one row by orthogonalisation of its observations z (V, n); return its flag.
 
     A ridge is one more observation for each regressor: its root there, 0 for all else.
     """
-    k_all = data.x.shape[1]
-    m = prepare(data, 0, z, weight, code, state)
+    k_all = len(beta)
     if ridge > 0.0:
         for k in range(k_all):
             length = np.sqrt(ridge * dot(z, k, k, m))
