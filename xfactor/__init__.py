@@ -21,7 +21,15 @@ from xfactor.cross_section import (
 )
 from xfactor.panel import PanelError, check_panel
 from xfactor.portfolios import hedge, long_short, performance, portfolio_returns
-from xfactor.regression import cross_sectional_ols, newey_west, rolling_ols, time_series_ols
+from xfactor.regression import (
+    Huber,
+    cross_sectional_ols,
+    mimicking_portfolios,
+    newey_west,
+    regression_weights,
+    rolling_ols,
+    time_series_ols,
+)
 from xfactor.simulate import simulate_panel
 from xfactor.store import add_fields, open_panel, write_panel
 from xfactor.time_series import (
@@ -57,6 +65,7 @@ from xfactor.time_series import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "Huber",
     "PanelError",
     "add_fields",
     "age",
@@ -82,6 +91,7 @@ __all__ = [
     "hedge",
     "lag",
     "long_short",
+    "mimicking_portfolios",
     "neutralize",
     "newey_west",
     "open_panel",
@@ -90,6 +100,7 @@ __all__ = [
     "qcut",
     "quantile",
     "rank",
+    "regression_weights",
     "returns",
     "rolling_beta",
     "rolling_corr",

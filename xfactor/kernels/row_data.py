@@ -22,7 +22,7 @@ class State(NamedTuple):
     scale: np.ndarray  # (row, G - H): the triangle of the groups' equations: diagonal, first set
     low: np.ndarray  # (row, H, G): the same, other sets, whole rows
     size: np.ndarray  # (row, G): their weights in the constraint
-    count: np.ndarray  # int64 (row,)
+    n_obs: np.ndarray  # int64 (row,)
     spread: np.ndarray  # (row,): sum of squares of y, about its mean if there are groups
     connected: np.ndarray  # bool (row,): the sets of groups
 
@@ -124,8 +124,8 @@ def centre_groups(z, weight, code, n_groups, state):  # type: ignore[no-untyped-
     first = np.zeros(n_groups, dtype=np.int64)
     pivot = np.zeros(n_groups)
     shift = np.zeros(n_groups)
-    for r in range(len(state.count)):
-        m = state.count[r]
+    for r in range(len(state.n_obs)):
+        m = state.n_obs[r]
         state.spread[r] = about_mean(z[r, n_var - 1], weight[r], m)
         in_group = state.total[r]
         for g in range(n_groups):

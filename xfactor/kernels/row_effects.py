@@ -28,7 +28,7 @@ def coefficients(problem: Problem, rows: slice, solved: Solved) -> tuple[np.ndar
             state = rows_of(solved.state, at)
             seen = problem.observations(block, state)
             _scores(*seen, solved.beta[at], solved.root[at], state, share[at], setup, square[at])
-        square *= (solved.state.count / free)[:, None]
+        square *= (solved.state.n_obs / free)[:, None]
     else:
         square *= (solved.rss / free)[:, None]
     square = np.where(square > 0.0, square, square * 0.0)  # rounding of what is 0
@@ -43,9 +43,9 @@ def portfolios(problem: Problem, rows: slice, solved: Solved) -> np.ndarray:
         state = rows_of(solved.state, at)
         seen = problem.observations(block, state)
         _holdings(*seen, solved.beta[at], solved.root[at], state, share[at], setup, out[at])
-        weight = np.empty((len(state.count), problem.y.shape[1]))
+        weight = np.empty((len(state.n_obs), problem.y.shape[1]))
         usable(*problem.values(block), weight)
-        _unpack(weight, state.count, out[at])
+        _unpack(weight, state.n_obs, out[at])
     out[~there] = np.nan
     return out
 
@@ -117,7 +117,7 @@ def _shares(model: Model, state: State) -> np.ndarray:
 @kernel
 def _load(kind, r, slopes, root, state, share, setup, h, q):  # type: ignore[no-untyped-def]
     """Set h (G,) and q (K,) of a coefficient; return it, and its variance over the residuals'."""
-    kinds, sets, sign, ridge = setup
+    sets, sign, ridge = setup[1], setup[2], setup[3]
     k_all = len(q)
     value = 0.0
     for k in range(k_all):
@@ -200,7 +200,7 @@ def _scores(z, weight, code, slopes, root, state, share, setup, variance):  # ty
     q = np.empty(k_all)
     score = np.empty(weight.shape[1])
     for r in range(len(slopes)):
-        m = state.count[r]
+        m = state.n_obs[r]
         for k in range(k_all):
             for i in range(m):
                 z[r, k_all, i] -= slopes[r, k] * z[r, k, i]
@@ -228,7 +228,7 @@ def _holdings(z, weight, code, slopes, root, state, share, setup, out):  # type:
     q = np.empty(k_all)
     held = np.empty(weight.shape[1])
     for r in range(len(slopes)):
-        m = state.count[r]
+        m = state.n_obs[r]
         for f in range(len(kinds)):
             _load(kinds[f], r, slopes, root, state, share, setup, h, q)
             grouped = kinds[f] < 0 or kinds[f] >= k_all

@@ -1,15 +1,27 @@
 """Least squares across each row, on regressors and on groups."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from xfactor.kernels import row_effects, row_solve
 from xfactor.kernels.lstsq import Statistics
-from xfactor.kernels.row_problem import Model, Problem
+from xfactor.kernels.row_problem import Model, Numbers, Problem
 
 # Rows solved together: bounds what is kept of each row between the passes.
 BATCH = 256
+
+
+class Fit(NamedTuple):
+    """The regressions of all rows, as float64."""
+
+    f: np.ndarray  # (row, F): the constant, the slopes, the groups
+    stderr: np.ndarray  # (row, F)
+    rsquared: np.ndarray  # (row,), and all that follow
+    n_obs: np.ndarray
+    condition: np.ndarray
+    surplus: np.ndarray  # observations less coefficients
 
 
 def row_lstsq(
@@ -36,18 +48,49 @@ def fit_rows(y: np.ndarray, *arrays: np.ndarray, model: Model) -> Statistics:
     errors (row, F), R2, number of observations and condition number (row,). The F coefficients
     are the constant, the slopes, the groups.
     """
-    problem = Problem(y, arrays, model)
-    parts = []
-    for rows in _batches(len(y)):
-        solved = row_solve.solve(problem, rows)
-        f, stderr = row_effects.coefficients(problem, rows, solved)
-        r2, number = row_solve.rsquared(solved), row_solve.condition(solved)
-        parts.append((f, stderr, r2, solved.state.count, number))
-    f, stderr, rsquared, n_obs, condition = map(np.concatenate, zip(*parts, strict=True))
+    return statistics(fit(Problem(y, arrays, model)), y.dtype)
+
+
+def statistics(found: Fit, dtype: np.dtype) -> Statistics:
+    """Put a fit into the dtypes of results."""
     f, stderr, rsquared, condition = (
-        a.astype(y.dtype, copy=False) for a in (f, stderr, rsquared, condition)
+        a.astype(dtype, copy=False)
+        for a in (found.f, found.stderr, found.rsquared, found.condition)
     )
-    return f, stderr, rsquared, n_obs.astype(np.int32), condition
+    return f, stderr, rsquared, found.n_obs.astype(np.int32), condition
+
+
+def fit(problem: Problem) -> Fit:
+    """Solve all rows, in batches."""
+    parts = []
+    for rows in batches(len(problem.y)):
+        solved = row_solve.solve(problem, rows)
+        part = (
+            *row_effects.coefficients(problem, rows, solved),
+            row_solve.rsquared(solved),
+            solved.state.n_obs,
+            row_solve.condition(solved),
+            solved.surplus,
+        )
+        parts.append(part)
+    return Fit(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def fitted(problem: Problem, rows: slice | np.ndarray, f: np.ndarray) -> np.ndarray:
+    """Values that coefficients (row, F) give the assets (row, n); missing where they give none."""
+    model = problem.model
+    at = int(model.intercept)
+    total = np.zeros(problem.y[rows].shape)
+    if at:
+        total += f[:, :1]
+    x = problem.regressors(rows)
+    for k in range(x.shape[1]):
+        total += f[:, at + k, None] * x[:, k]
+    if model.sets:
+        effects = np.pad(f[:, at + x.shape[1] :], ((0, 0), (0, 1)), constant_values=np.nan)
+        for codes in problem.groups(rows).swapaxes(0, 1):
+            total += np.take_along_axis(effects, codes, 1)  # -1, no group, takes the last
+    return total
 
 
 def portfolio_rows(*arrays: np.ndarray, model: Model, valued: bool) -> np.ndarray:
@@ -60,12 +103,18 @@ def portfolio_rows(*arrays: np.ndarray, model: Model, valued: bool) -> np.ndarra
     dtype = arrays[0].dtype
     parts = [
         row_effects.portfolios(problem, rows, row_solve.solve(problem, rows)).astype(dtype)
-        for rows in _batches(len(y))
+        for rows in batches(len(y))
     ]
     return np.concatenate(parts)
 
 
-def _batches(n: int) -> Iterator[slice]:
-    """At least one, also of no rows."""
+def batches(n: int) -> Iterator[slice]:
+    """Rows to be solved together; at least one batch, also of no rows."""
     for start in range(0, max(n, 1), BATCH):
         yield slice(start, min(start + BATCH, n))
+
+
+def effect_rows(codes: np.ndarray, effects: np.ndarray, *, values: tuple[int, ...]) -> np.ndarray:
+    """Give each asset (row, n) the effect (row, G) of its group; missing without a group."""
+    wide = np.pad(effects, ((0, 0), (0, 1)), constant_values=np.nan)
+    return np.take_along_axis(wide, Numbers(values).of(codes), 1)

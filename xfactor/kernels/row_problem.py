@@ -12,6 +12,8 @@ from xfactor.kernels.row_data import Observations, State
 # A table of codes may have this many places; codes that lie further apart are searched for.
 TABLE = 2**16
 
+Rows = slice | np.ndarray
+
 
 @dataclass(frozen=True)
 class Model:
@@ -53,14 +55,14 @@ class Problem:
         self.weights = rest.pop() if model.weighted else None
         self.xs = rest
         self.n_regressors = sum(1 if x.ndim == 2 else x.shape[1] for x in rest)
-        self._numbers = [_Numbers(s) for s in model.sets]
+        self._numbers = [Numbers(s) for s in model.sets]
 
     def blocks(self, rows: slice) -> Iterator[slice]:
         """Blocks of rows small enough for the cache."""
         for block in row_blocks(rows.stop - rows.start, self.y.shape[1] * (self.n_regressors + 1)):
             yield slice(rows.start + block.start, rows.start + block.stop)
 
-    def values(self, rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def values(self, rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Rows of y (row, n), regressors (row, K, n), weights, and groups (row, S, n)."""
         y = compilable(self.y[rows], np.float64)
         return y, self.regressors(rows), _or_one(self.weights, rows), self.groups(rows)
@@ -72,32 +74,32 @@ class Problem:
         z = np.empty((len(y), k + 2, n + k + 1))  # K more for a ridge
         weight = np.empty((len(y), n + 1))
         code = np.empty((len(y), len(model.sets), n + 1), dtype=np.int32)
-        row_data.gather(y, x, w, codes, z, weight, state.count)
+        row_data.gather(y, x, w, codes, z, weight, state.n_obs)
         if model.sets:
             row_data.gather_codes(codes, _or_one(self.size, rows), weight, z, code)
             row_data.centre_groups(z, weight, code, len(model.sets[0]), state)
             if len(model.sets) > 1:
                 row_sets.centre_sets(z, weight, code, model.starts, state)
             if model.sized:
-                row_data.group_sizes(z[:, k + 1], code, state.count, state.size)
+                row_data.group_sizes(z[:, k + 1], code, state.n_obs, state.size)
             else:
                 state.size[:] = state.total
         elif model.intercept:
-            row_data.centre(z, weight, state.count, state.projection[:, :, 0])
-            state.total[:] = state.size[:] = state.count[:, None]
-            state.scale[:] = np.sqrt(np.where(state.count > 0, state.count, np.inf))[:, None]
+            row_data.centre(z, weight, state.n_obs, state.projection[:, :, 0])
+            state.total[:] = state.size[:] = state.n_obs[:, None]
+            state.scale[:] = np.sqrt(np.where(state.n_obs > 0, state.n_obs, np.inf))[:, None]
         if model.weighted:
-            row_data.root_weigh(z, weight, state.count, k + 1)
+            row_data.root_weigh(z, weight, state.n_obs, k + 1)
         return Observations(z, weight, code)
 
-    def regressors(self, rows: slice) -> np.ndarray:
+    def regressors(self, rows: Rows) -> np.ndarray:
         """Regressors side by side (row, K, n)."""
         if not self.xs:
             return np.empty((len(self.y[rows]), 0, self.y.shape[1]))
         parts = [x[rows, None, :] if x.ndim == 2 else x[rows] for x in self.xs]
         return compilable(np.concatenate(parts, axis=1), np.float64)
 
-    def groups(self, rows: slice) -> np.ndarray:
+    def groups(self, rows: Rows) -> np.ndarray:
         """Number of each asset's group in each set, int32 (row, S, n)."""
         n_rows, n = self.y[rows].shape
         codes = np.empty((n_rows, len(self.codes), n), dtype=np.int32)
@@ -107,11 +109,11 @@ class Problem:
         return codes
 
 
-def _or_one(a: np.ndarray | None, rows: slice) -> np.ndarray:
+def _or_one(a: np.ndarray | None, rows: Rows) -> np.ndarray:
     return np.ones((1, 1)) if a is None else compilable(a[rows], np.float64)
 
 
-class _Numbers:
+class Numbers:
     """The place of each code among those that are known; -1 for any other."""
 
     def __init__(self, values: tuple[int, ...]) -> None:
@@ -125,6 +127,9 @@ class _Numbers:
             self.table[known - self.least + 1] = np.arange(len(known))
 
     def of(self, raw: np.ndarray) -> np.ndarray:
+        """Places (int32) of codes of any shape and dtype."""
+        if raw.dtype.kind == "f":  # wide codes that were moved in time
+            raw = np.where(np.isfinite(raw), raw, -1.0)
         codes = raw.astype(np.int64)
         if len(self.table):
             return self.table[np.clip(codes, self.least - 1, self.most + 1) - (self.least - 1)]

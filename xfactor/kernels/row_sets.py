@@ -87,8 +87,8 @@ def centre_sets(z, weight, code, starts, state):  # type: ignore[no-untyped-def]
     """Project on all sets, twice: the second time takes off what rounding has left."""
     n_groups = state.total.shape[1]
     effect = np.empty(n_groups)
-    for r in range(len(state.count)):
-        m = state.count[r]
+    for r in range(len(state.n_obs)):
+        m = state.n_obs[r]
         scale, low = state.scale[r], state.low[r]
         state.connected[r] = link(weight[r], code[r], m, starts, state.total[r], scale, low)
         for v in range(state.projection.shape[1]):

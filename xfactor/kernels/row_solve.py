@@ -42,7 +42,7 @@ def solve(problem: Problem, rows: slice) -> Solved:
     for block in problem.blocks(rows):
         at = slice(block.start - rows.start, block.stop - rows.start)
         own = rows_of(state, at)
-        _products(problem.observations(block, own).z, own.count, square[:, at])
+        _products(problem.observations(block, own).z, own.n_obs, square[:, at])
     if not model.sets:
         state.spread[:] = square[-1]
     diagonal = [v * (v + 3) // 2 for v in range(k)]
@@ -52,7 +52,7 @@ def solve(problem: Problem, rows: slice) -> Solved:
         one = slice(rows.start + r, rows.start + r + 1)
         own = rows_of(state, slice(r, r + 1))
         z = problem.observations(one, own).z[0, : k + 1]
-        flag[r] = _again(z, own.count[0], model.ridge, beta[r], root[r])
+        flag[r] = _again(z, own.n_obs[0], model.ridge, beta[r], root[r])
     groups = np.count_nonzero(state.total > 0.0, axis=1)
     p = k + np.maximum(groups - max(len(model.sets) - 1, 0), 0)
     least = p + 1 if model.min_obs is None else np.maximum(p, model.min_obs)
@@ -62,9 +62,9 @@ def solve(problem: Problem, rows: slice) -> Solved:
         root,
         state,
         root[:, -1] - penalty if model.ridge else root[:, -1],
-        state.count >= least,
+        state.n_obs >= least,
         (flag != 0.0) | ~state.connected,
-        state.count - p,
+        state.n_obs - p,
     )
 
 
