@@ -54,14 +54,15 @@ def solve_by_qr(y, x, w, weighted, intercept, out):  # type: ignore[no-untyped-d
     k_all = x.shape[1]
     n_var = k_all + 1
     n = y.shape[1]
-    z = np.empty((1, n_var, n + 1))
+    z = np.empty((1, n_var + 1, n + 1))
     weight = np.empty((1, n + 1))
     count = np.zeros(1, dtype=np.int64)
     mean = np.zeros((n_var + 1, LANES))  # one regression uses one of the lanes
     root = np.zeros((n_var * (n_var + 1) // 2, LANES))
     work = np.zeros((2 * n_var + 6, LANES))
     solved = np.zeros((2 * k_all + 5, LANES))
-    gather(y, x, w, np.empty((1, 0, n), dtype=np.int32), z, weight, count)
+    no_codes = np.empty((1, 0, n), dtype=np.int32)
+    gather(y, x, w, np.ones((1, 1)), no_codes, z, weight, no_codes, count)
     mean[n_var, 0] = count[0]
     if intercept:
         means = np.empty((1, n_var))

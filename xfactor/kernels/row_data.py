@@ -58,19 +58,27 @@ def usable(y, x, w, codes, weight):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def gather(y, x, w, codes, z, weight, count):  # type: ignore[no-untyped-def]
-    """Bring the observations of each row to the front of `z`, their weights to a mean of 1."""
+def gather(y, x, w, size, codes, z, weight, code, n_obs):  # type: ignore[no-untyped-def]
+    """Bring the observations of each row to the front of `z`, their weights to a mean of 1.
+
+    The weights of the constraint, unless they are (1, 1), go to the last row of z.
+    """
     k_all = x.shape[1]
+    sized = size.shape == y.shape
     usable(y, x, w, codes, weight)
     for r in range(len(y)):
         m = pack(y[r], weight[r], z[r, k_all])
         for k in range(k_all):
             pack(x[r, k], weight[r], z[r, k])
-        pack(weight[r], weight[r], weight[r])
+        if sized:
+            pack(size[r], weight[r], z[r, z.shape[1] - 1])
+        for s in range(codes.shape[1]):
+            pack(codes[r, s], weight[r], code[r, s])
+        pack(weight[r], weight[r], weight[r])  # last: the others went by it
         mean = total(weight[r], m) / m
         for i in range(m):
             weight[r, i] /= mean
-        count[r] = m
+        n_obs[r] = m
 
 
 @kernel
@@ -81,16 +89,6 @@ def pack(values, weight, out):  # type: ignore[no-untyped-def]
         out[m] = values[j]
         m += weight[j] > 0.0
     return m
-
-
-@kernel
-def gather_codes(codes, size, weight, z, code):  # type: ignore[no-untyped-def]
-    """The same for the groups, and for the weights of the constraint unless these are (1, 1)."""
-    for r in range(len(codes)):
-        for s in range(codes.shape[1]):
-            pack(codes[r, s], weight[r], code[r, s])
-        if size.shape[0] == codes.shape[0] and size.shape[1] == codes.shape[2]:
-            pack(size[r], weight[r], z[r, z.shape[1] - 1])
 
 
 @kernel

@@ -74,9 +74,9 @@ class Problem:
         z = np.empty((len(y), k + 2, n + k + 1))  # K more for a ridge
         weight = np.empty((len(y), n + 1))
         code = np.empty((len(y), len(model.sets), n + 1), dtype=np.int32)
-        row_data.gather(y, x, w, codes, z, weight, state.n_obs)
+        size = _or_one(self.size, rows)
+        row_data.gather(y, x, w, size, codes, z, weight, code, state.n_obs)
         if model.sets:
-            row_data.gather_codes(codes, _or_one(self.size, rows), weight, z, code)
             row_data.centre_groups(z, weight, code, len(model.sets[0]), state)
             if len(model.sets) > 1:
                 row_sets.centre_sets(z, weight, code, model.starts, state)

@@ -43,7 +43,7 @@ def link(weight, code, m, starts, in_group, scale, low):  # type: ignore[no-unty
                 based = based or in_group[i] > 0.0
                 row[i] = np.inf
             for j in range(i):
-                for k in range(n_first, j):
+                for k in range(j if j >= n_first else 0):
                     row[j] -= row[k] * low[j - n_first, k]
                 row[j] /= scale[j] if j < n_first else low[j - n_first, j]
             square = row[i]
@@ -93,6 +93,8 @@ def centre_sets(z, weight, code, starts, state):  # type: ignore[no-untyped-def]
         state.connected[r] = link(weight[r], code[r], m, starts, state.total[r], scale, low)
         for v in range(state.projection.shape[1]):
             before = square(z[r, v], weight[r], m)
+            for g in range(starts[1], n_groups):
+                state.projection[r, v, g] = 0.0
             for _ in range(2):
                 for g in range(n_groups):
                     effect[g] = 0.0
