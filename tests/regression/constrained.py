@@ -70,7 +70,7 @@ def fit(y, xs, codes, values, weights=None, size=None, constraint="weighted", in
         left = left - q @ (q.T @ left)
     length = np.sqrt((left**2).sum(axis=0))
     start = np.sqrt((np.square(root * (d[:, at_x : at_x + k]))).sum(axis=0))
-    if not (length > 1e-9 * start).all() or not oracles.independent(left):
+    if not (length > 1e-9 * start).all() or (k and not oracles.independent(left)):
         return Fit(*out, np.nan, len(at), np.inf, holdings)
     penalty = np.zeros(d.shape[1])
     penalty[at_x : at_x + k] = ridge * length**2
@@ -85,10 +85,11 @@ def fit(y, xs, codes, values, weights=None, size=None, constraint="weighted", in
         rooted = np.vstack([left, np.diag(np.sqrt(ridge) * length)])
         condition = np.linalg.cond(rooted / np.sqrt((rooted**2).sum(axis=0)))
     else:
-        kind = {"cov_type": "HC1"} if white else {}
-        found = sm.WLS(y[at], z, weights=w, hasconst=bool(groups.shape[1])).fit(method="qr", **kind)
+        found = sm.WLS(y[at], z, weights=w, hasconst=bool(groups.shape[1])).fit(method="qr")
         params = free @ found.params
-        variance = np.diag(free @ found.cov_params() @ free.T)
+        with np.errstate(divide="ignore", invalid="ignore"):  # saturated
+            cov = found.cov_HC1 if white else found.cov_params()
+            variance = np.diag(free @ cov @ free.T)
         rsquared = found.rsquared
         condition = np.linalg.cond(left / length) if k else 1.0
     bse = np.sqrt(np.maximum(variance, 0.0)) if len(at) > p else np.nan

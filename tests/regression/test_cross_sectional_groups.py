@@ -170,7 +170,7 @@ def test_cross_sectional_ols__exposures_that_groups_explain_are_dependent():
     explained = {
         "one": (country, 0.1 * country),
         "two": (both, 0.1 * country - 0.7 * industry + 1e3),
-        "unconnected": ({"country": country, "again": country + 1}, x.x0),
+        "unconnected": ({"country": country, "again": (country + 1).assign_attrs(flag_values=[1, 2, 3])}, x.x0),
     }
     for groups, bad in explained.values():
         got = xf.cross_sectional_ols(y, x.assign(x1=bad), groups=groups, lag=0)

@@ -79,7 +79,8 @@ def _present(codes: np.ndarray) -> list[int]:
     least, most = int(codes.min()), int(codes.max())
     if most - max(least, 0) < 2**16:
         seen = np.zeros(max(most, 0) + 2, dtype=np.bool_)
-        seen[np.maximum(codes, -1)] = True  # those of no group end up last
+        own = codes if least >= 0 else np.maximum(codes, -1)
+        seen[own] = True  # those of no group end up last
         return [int(v) for v in np.flatnonzero(seen[:-1])]
     return [int(v) for v in np.unique(codes) if v >= 0]
 
