@@ -55,7 +55,7 @@ class Problem:
         self.weights = rest.pop() if model.weighted else None
         self.xs = rest
         self.n_regressors = sum(1 if x.ndim == 2 else x.shape[1] for x in rest)
-        self._numbers = [Numbers(s) for s in model.sets]
+        self._numbers = [Numbers(s, int(k)) for s, k in zip(model.sets, model.starts, strict=False)]
 
     def blocks(self, rows: slice) -> Iterator[slice]:
         """Blocks of rows small enough for the cache."""
@@ -104,8 +104,7 @@ class Problem:
         n_rows, n = self.y[rows].shape
         codes = np.empty((n_rows, len(self.codes), n), dtype=np.int32)
         for s, (raw, numbers) in enumerate(zip(self.codes, self._numbers, strict=True)):
-            own = numbers.of(raw[rows])
-            codes[:, s] = np.where(own < 0, own, own + np.int32(self.model.starts[s]))
+            codes[:, s] = numbers.of(raw[rows])
         return codes
 
 
@@ -114,24 +113,26 @@ def _or_one(a: np.ndarray | None, rows: Rows) -> np.ndarray:
 
 
 class Numbers:
-    """The place of each code among those that are known; -1 for any other."""
+    """The number of each code's group, counted from `first`; -1 for codes that are not known."""
 
-    def __init__(self, values: tuple[int, ...]) -> None:
+    def __init__(self, values: tuple[int, ...], first: int = 0) -> None:
         known = np.array(values, dtype=np.int64)
-        self.order = np.argsort(known).astype(np.int32)
-        self.known = known[self.order]
-        self.least, self.most = (int(known.min()), int(known.max())) if len(known) else (0, 0)
-        self.table = np.empty(0, dtype=np.int32)
-        if self.most - self.least < TABLE:
-            self.table = np.full(self.most - self.least + 3, -1, dtype=np.int32)
-            self.table[known - self.least + 1] = np.arange(len(known))
+        order = np.argsort(known)
+        self.known = known[order]
+        self.numbers = (order + first).astype(np.int32)
+        self.least = int(self.known[0])
+        span = int(self.known[-1]) - self.least
+        self.table = np.full(span + 3 if span < TABLE else 0, -1, dtype=np.int32)
+        if len(self.table):  # its ends are for the codes beyond
+            self.table[known - self.least + 1] = np.arange(first, first + len(known))
 
     def of(self, raw: np.ndarray) -> np.ndarray:
-        """Places (int32) of codes of any shape and dtype."""
+        """Numbers (int32) of codes of any shape and dtype."""
         if raw.dtype.kind == "f":  # wide codes that were moved in time
             raw = np.where(np.isfinite(raw), raw, -1.0)
         codes = raw.astype(np.int64)
         if len(self.table):
-            return self.table[np.clip(codes, self.least - 1, self.most + 1) - (self.least - 1)]
+            codes -= self.least - 1
+            return self.table.take(codes, mode="clip")
         at = np.minimum(np.searchsorted(self.known, codes), len(self.known) - 1)
-        return np.where(self.known[at] == codes, self.order[at], np.int32(-1))
+        return np.where(self.known[at] == codes, self.numbers[at], np.int32(-1))
