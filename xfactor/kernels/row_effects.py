@@ -1,8 +1,8 @@
 """Coefficients of the regressions across rows, their errors, and the portfolios they are.
 
-Every coefficient is a sum of y times weights: the root of an asset's weight, times the same root
-times ``h`` of its groups plus the product of ``q`` with its centred regressors (as prepared). The
-errors follow from h, q and the residuals.
+Every coefficient is a sum of y times weights: the root of an asset's weight, times the sum of
+that root times ``h`` of its groups and of ``p`` times its orthonormal regressors. These are the
+centred ones (times the root) times the inverse of the triangle R. Errors follow from h and p.
 """
 
 from collections.abc import Iterator
@@ -115,13 +115,13 @@ def _shares(model: Model, state: State) -> np.ndarray:
 
 
 @kernel
-def _load(kind, r, slopes, root, state, share, setup, h, q):  # type: ignore[no-untyped-def]
-    """Set h (G,) and q (K,) of a coefficient; return it, and its variance over the residuals'."""
+def _load(kind, r, slopes, root, state, share, setup, h, p):  # type: ignore[no-untyped-def]
+    """Set h (G,) and p (K,) of a coefficient; return it, and its variance over the residuals'."""
     sets, sign, ridge = setup[1], setup[2], setup[3]
-    k_all = len(q)
+    k_all = len(p)
     value = 0.0
     for k in range(k_all):
-        q[k] = 1.0 if k == kind else 0.0
+        p[k] = 1.0 if k == kind else 0.0
     for g in range(len(h)):
         h[g] = 0.0
     if kind < 0 or kind >= k_all:
@@ -133,27 +133,34 @@ def _load(kind, r, slopes, root, state, share, setup, h, q):  # type: ignore[no-
                 h[g] += sign[own, sets[g]] * share[r, g]
             value += h[g] * state.projection[r, k_all, g]
             for k in range(k_all):
-                q[k] -= state.projection[r, k, g] * h[g]
+                p[k] -= state.projection[r, k, g] * h[g]
     for k in range(k_all):
-        value += q[k] * slopes[r, k]
+        value += p[k] * slopes[r, k]
     forward(state.scale[r], state.low[r], h)
     square = _square(h)
     backward(state.scale[r], state.low[r], h)
-    for v in range(k_all):  # q becomes the inverse of R', then that of R'R, times q
+    for v in range(k_all):
         at = v * (v + 1) // 2
         for u in range(v):
-            q[v] -= root[r, at + u] * q[u]
-        q[v] /= root[r, at + v]
-    square += _square(q)
-    for v in range(k_all - 1, -1, -1):
-        for j in range(v + 1, k_all):
-            q[v] -= root[r, j * (j + 1) // 2 + v] * q[j]
-        q[v] /= root[r, v * (v + 3) // 2]
-    if ridge > 0.0:  # the penalty is in R'R, not in the scatter of the data
-        for v in range(k_all):
-            length = _square(root[r, v * (v + 1) // 2 : v * (v + 3) // 2 + 1])
-            square -= ridge / (1.0 + ridge) * length * q[v] * q[v]
+            p[v] -= root[r, at + u] * p[u]
+        p[v] /= root[r, at + v]
+    square += _square(p)
+    if ridge > 0.0:
+        square -= _penalty(root[r], p, ridge)
     return value, square
+
+
+@kernel
+def _penalty(root, p, ridge):  # type: ignore[no-untyped-def]
+    """What the penalty has added to the squares: it is in R'R, not in the scatter of the data."""
+    q = p.copy()
+    penalty = 0.0
+    for v in range(len(p) - 1, -1, -1):
+        for j in range(v + 1, len(p)):
+            q[v] -= root[j * (j + 1) // 2 + v] * q[j]
+        q[v] /= root[v * (v + 3) // 2]
+        penalty += _square(root[v * (v + 1) // 2 : v * (v + 3) // 2 + 1]) * q[v] * q[v]
+    return ridge / (1.0 + ridge) * penalty
 
 
 @kernel
@@ -168,54 +175,109 @@ def _square(a):  # type: ignore[no-untyped-def]
 def _coefficients(slopes, root, state, share, setup, value, square):  # type: ignore[no-untyped-def]
     kinds = setup[0]
     h = np.empty(state.total.shape[1])
-    q = np.empty(slopes.shape[1])
+    p = np.empty(slopes.shape[1])
     for r in range(len(slopes)):
         for f in range(len(kinds)):
-            value[r, f], square[r, f] = _load(kinds[f], r, slopes, root, state, share, setup, h, q)
+            value[r, f], square[r, f] = _load(kinds[f], r, slopes, root, state, share, setup, h, p)
 
 
 @kernel
-def _weigh(z, weight, code, m, grouped, h, q, out):  # type: ignore[no-untyped-def]
-    """Weights of the observations in a coefficient, over the roots of their own."""
-    for i in range(m):
-        out[i] = 0.0
-    if grouped:
-        for s in range(code.shape[0]):
+def _orthonormal(z, root, m):  # type: ignore[no-untyped-def]
+    """Multiply the regressors of a row by the inverse of R."""
+    for k in range(z.shape[0] - 2):
+        at = k * (k + 1) // 2
+        for u in range(k):
             for i in range(m):
-                out[i] += h[code[s, i]] * weight[i]
-        if code.shape[0] == 0:
-            for i in range(m):
-                out[i] = h[0] * weight[i]
-    for k in range(len(q)):
+                z[k, i] -= root[at + u] * z[u, i]
         for i in range(m):
-            out[i] += q[k] * z[k, i]
+            z[k, i] /= root[at + k]
 
 
 @kernel
 def _scores(z, weight, code, slopes, root, state, share, setup, variance):  # type: ignore[no-untyped-def]
-    """Sum of squared products of weights and residuals: White's variance of each coefficient."""
+    """Sum of squared products of weights and residuals: White's variance of each coefficient.
+
+    The squares are summed over groups and regressors, for all coefficients at once.
+    """
     kinds = setup[0]
     k_all = slopes.shape[1]
-    h = np.empty(state.total.shape[1])
-    q = np.empty(k_all)
-    score = np.empty(weight.shape[1])
+    n_groups, n_first = state.total.shape[1], state.scale.shape[1]
+    h, p, e = np.empty(n_groups), np.empty(k_all), np.empty(weight.shape[1])
+    first, low = np.empty(n_first), np.empty((n_groups - n_first, n_groups))
+    mixed, square = np.empty((n_groups, k_all)), np.empty((k_all, k_all))
     for r in range(len(slopes)):
         m = state.n_obs[r]
+        for i in range(m):
+            e[i] = z[r, k_all, i]
         for k in range(k_all):
             for i in range(m):
-                z[r, k_all, i] -= slopes[r, k] * z[r, k, i]
+                e[i] -= slopes[r, k] * z[r, k, i]
+        for i in range(m):
+            e[i] *= e[i]
+        _orthonormal(z[r], root[r], m)
+        for k in range(k_all):
+            for j in range(k + 1):
+                square[k, j] = square[j, k] = _triple(z[r, k], z[r, j], e, m)
+        _meat(z[r], weight[r], code[r], e, m, first, low, mixed)
         for f in range(len(kinds)):
-            _load(kinds[f], r, slopes, root, state, share, setup, h, q)
-            grouped = kinds[f] < 0 or kinds[f] >= k_all
-            _weigh(z[r], weight[r], code[r], m, grouped, h, q, score)
-            variance[r, f] = _products(score, z[r, k_all], m)
+            _load(kinds[f], r, slopes, root, state, share, setup, h, p)
+            variance[r, f] = _form(h, p, first, low, mixed, square)
+
+
+@kernel
+def _meat(z, weight, code, e, m, first, low, mixed):  # type: ignore[no-untyped-def]
+    """Sums of squared residuals by group, by two groups, and by group and regressor."""
+    n_first = len(first)
+    first.fill(0.0)
+    low.fill(0.0)
+    mixed.fill(0.0)
+    if code.shape[0] == 0 and n_first == 1:  # the constant
+        for i in range(m):
+            first[0] += weight[i] * weight[i] * e[i]
+        for k in range(mixed.shape[1]):
+            mixed[0, k] = _triple(z[k], weight, e, m)
+    for s in range(code.shape[0]):
+        for i in range(m):
+            own = weight[i] * weight[i] * e[i]
+            if s == 0:
+                first[code[0, i]] += own
+            else:
+                for q in range(s + 1):
+                    low[code[s, i] - n_first, code[q, i]] += own
+        for k in range(mixed.shape[1]):
+            for i in range(m):
+                mixed[code[s, i], k] += weight[i] * z[k, i] * e[i]
+
+
+@kernel
+def _form(h, p, first, low, mixed, square):  # type: ignore[no-untyped-def]
+    """Squares of h and p in these sums."""
+    n_first = len(first)
+    s = 0.0
+    for g in range(len(h)):
+        if h[g] == 0.0:
+            continue
+        own = 0.0
+        for k in range(len(p)):
+            own += 2.0 * mixed[g, k] * p[k]
+        if g < n_first:
+            own += first[g] * h[g]
+        else:
+            for j in range(g):
+                own += 2.0 * low[g - n_first, j] * h[j]
+            own += low[g - n_first, g] * h[g]
+        s += own * h[g]
+    for k in range(len(p)):
+        for j in range(len(p)):
+            s += p[k] * square[k, j] * p[j]
+    return s
 
 
 @summing
-def _products(score, residual, m):  # type: ignore[no-untyped-def]
+def _triple(a, b, c, m):  # type: ignore[no-untyped-def]
     s = 0.0
     for i in range(m):
-        s += (score[i] * residual[i]) ** 2
+        s += a[i] * b[i] * c[i]
     return s
 
 
@@ -223,18 +285,23 @@ def _products(score, residual, m):  # type: ignore[no-untyped-def]
 def _holdings(z, weight, code, slopes, root, state, share, setup, out):  # type: ignore[no-untyped-def]
     """Weights of the observations, at the front of each row of `out` (row, F, n)."""
     kinds = setup[0]
-    k_all = slopes.shape[1]
-    h = np.empty(state.total.shape[1])
-    q = np.empty(k_all)
-    held = np.empty(weight.shape[1])
+    h, p = np.empty(state.total.shape[1]), np.empty(slopes.shape[1])
     for r in range(len(slopes)):
         m = state.n_obs[r]
+        _orthonormal(z[r], root[r], m)
         for f in range(len(kinds)):
-            _load(kinds[f], r, slopes, root, state, share, setup, h, q)
-            grouped = kinds[f] < 0 or kinds[f] >= k_all
-            _weigh(z[r], weight[r], code[r], m, grouped, h, q, held)
+            _load(kinds[f], r, slopes, root, state, share, setup, h, p)
+            held = out[r, f]
             for i in range(m):
-                out[r, f, i] = held[i] * weight[r, i]
+                held[i] = h[0] * weight[r, i] if code.shape[1] == 0 and len(h) > 0 else 0.0
+            for s in range(code.shape[1]):
+                for i in range(m):
+                    held[i] += h[code[r, s, i]] * weight[r, i]
+            for k in range(len(p)):
+                for i in range(m):
+                    held[i] += p[k] * z[r, k, i]
+            for i in range(m):
+                held[i] *= weight[r, i]
 
 
 @kernel
