@@ -1,4 +1,4 @@
-"""Regressions on exposures and groups: against dense dummies, laws of the constraints, contracts."""
+"""Regressions on exposures and groups: against dense dummies, laws of constraints, contracts."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,9 @@ def check(y, x, sets, lag=1, weights=None, market_cap=None, rtol=RTOL, se="ols",
     np.testing.assert_allclose(got.factor_return, params, rtol=rtol, atol=rtol)
     slack = max(STDERR_RTOL, rtol)
     np.testing.assert_allclose(got.stderr, bse, rtol=slack, atol=1e-3 * slack)
-    np.testing.assert_allclose(got.rsquared, oracles.stack(naive, "rsquared"), rtol=slack, atol=slack)
+    np.testing.assert_allclose(
+        got.rsquared, oracles.stack(naive, "rsquared"), rtol=slack, atol=slack
+    )
     condition = oracles.stack(naive, "condition")
     np.testing.assert_allclose(got.condition, condition, rtol=max(1e-7, rtol))
     return got
@@ -170,7 +172,10 @@ def test_cross_sectional_ols__exposures_that_groups_explain_are_dependent():
     explained = {
         "one": (country, 0.1 * country),
         "two": (both, 0.1 * country - 0.7 * industry + 1e3),
-        "unconnected": ({"country": country, "again": (country + 1).assign_attrs(flag_values=[1, 2, 3])}, x.x0),
+        "unconnected": (
+            {"country": country, "again": (country + 1).assign_attrs(flag_values=[1, 2, 3])},
+            x.x0,
+        ),
     }
     for groups, bad in explained.values():
         got = xf.cross_sectional_ols(y, x.assign(x1=bad), groups=groups, lag=0)

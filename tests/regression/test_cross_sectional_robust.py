@@ -26,7 +26,7 @@ def huber(y, z, k=1.345):
 @pytest.mark.parametrize("k", [1.345, 0.7])
 @pytest.mark.parametrize("intercept", [True, False])
 def test_cross_sectional_ols__huber_equals_statsmodels(k, intercept):
-    y, x = oracles.problem(1, dates=8, assets=40)
+    y, x = oracles.problem(1, dates=8, assets=40, infinite=0.02)
     y[:, 3] += 50.0
     robust = xf.Huber(k=k, tolerance=1e-12, max_iterations=200)
     got = xf.cross_sectional_ols(y, x, lag=0, robust=robust, intercept=intercept)
@@ -54,9 +54,7 @@ def bse(fit, z):
 def test_cross_sectional_ols__huber_with_groups_equals_statsmodels_on_dummies():
     y, x = oracles.problem(2, dates=5, assets=60)
     sector = drawn_codes(3, y, (0, 1, 2))
-    got = xf.cross_sectional_ols(
-        y, x, lag=0, groups=sector, robust=EXACT, constraint="drop_first"
-    )
+    got = xf.cross_sectional_ols(y, x, lag=0, groups=sector, robust=EXACT, constraint="drop_first")
     for t in range(5):
         codes = sector.values[t]
         at = [i for i in oracles.observed(y.values[t], cube(x)[t]) if codes[i] >= 0]
@@ -155,7 +153,7 @@ def test_cross_sectional_ols__a_ridge_shares_a_return_among_equal_exposures():
 @pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("intercept", [True, False])
 def test_cross_sectional_ols__two_stages_are_two_regressions(weighted, intercept):
-    y, x = oracles.problem(18, dates=8, assets=50)
+    y, x = oracles.problem(18, dates=8, assets=50, infinite=0.02)
     sector = drawn_codes(19, y, (0, 1, 2))
     w = drawn_weights(20, y) if weighted else None
     got = xf.cross_sectional_ols(

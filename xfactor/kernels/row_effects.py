@@ -1,25 +1,19 @@
-"""Coefficients of the regressions across rows, their errors, and the portfolios they are.
-
-Every coefficient is a sum of y times weights: the root of an asset's weight, times the sum of
-that root times ``h`` of its groups and of ``p`` times its orthonormal regressors. These are the
-centred ones (times the root) times the inverse of the triangle R. Errors follow from h and p.
-"""
+"""Coefficients of the regressions across rows, their errors, and the portfolios they are."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from xfactor.kernels._compile import kernel, summing
-from xfactor.kernels.row_data import State, usable
-from xfactor.kernels.row_problem import Model, Problem
-from xfactor.kernels.row_sets import backward, forward
+from xfactor.kernels.row_data import usable
+from xfactor.kernels.row_load import load, setup_of
+from xfactor.kernels.row_problem import Problem
 from xfactor.kernels.row_solve import Solved, rows_of
 
 
 def coefficients(problem: Problem, rows: slice, solved: Solved) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients and standard errors (row, F) of a batch: the constant, slopes, groups."""
-    setup, share, there = _setup(problem, solved)
+    setup, share, there = setup_of(problem, solved)
     f, square = np.empty(there.shape), np.empty(there.shape)
     _coefficients(solved.beta, solved.root, solved.state, share, setup, f, square)
     free = np.where(solved.surplus > 0, solved.surplus, np.nan)
@@ -37,7 +31,7 @@ def coefficients(problem: Problem, rows: slice, solved: Solved) -> tuple[np.ndar
 
 def portfolios(problem: Problem, rows: slice, solved: Solved) -> np.ndarray:
     """Weights (row, F, n) with which y adds up to the coefficients."""
-    setup, share, there = _setup(problem, solved)
+    setup, share, there = setup_of(problem, solved)
     out = np.zeros((*there.shape, problem.y.shape[1]))
     for block, at in _blocks(problem, rows):
         state = rows_of(solved.state, at)
@@ -50,125 +44,10 @@ def portfolios(problem: Problem, rows: slice, solved: Solved) -> np.ndarray:
     return out
 
 
-def _setup(problem: Problem, solved: Solved) -> tuple[tuple[Any, ...], np.ndarray, np.ndarray]:
-    """What the loops need beside the sums; the constraints; where there are coefficients."""
-    model, k = problem.model, problem.n_regressors
-    kinds = _kinds(model, k)
-    setup = (kinds, _sets(model), _signs(model), model.ridge)
-    there = np.repeat(solved.ok[:, None], len(kinds), axis=1)
-    of_group = kinds >= k
-    there[:, of_group] &= solved.state.total[:, kinds[of_group] - k] > 0.0
-    return setup, _shares(model, solved.state), there
-
-
 def _blocks(problem: Problem, rows: slice) -> Iterator[tuple[slice, slice]]:
     """Blocks of a batch, and where they lie in it."""
     for block in problem.blocks(rows):
         yield block, slice(block.start - rows.start, block.stop - rows.start)
-
-
-def _kinds(model: Model, k: int) -> np.ndarray:
-    """What each coefficient is: slope j as j, group g as K + g, a constant beside groups as -1."""
-    slopes = range(k)
-    groups = range(k, k + model.n_groups)
-    if not model.sets:
-        return np.array([*groups, *slopes], dtype=np.int64)
-    return np.array([*([-1] if model.intercept else []), *slopes, *groups], dtype=np.int64)
-
-
-def _sets(model: Model) -> np.ndarray:
-    sizes = [len(s) for s in model.sets] if model.sets else [model.n_groups]
-    return np.repeat(np.arange(len(sizes)), sizes)
-
-
-def _signs(model: Model) -> np.ndarray:
-    """How the constraint of each set (column) enters an effect of each set (row), or the constant.
-
-    What is taken off the effects of a set goes to the constant (last row), or without one to the
-    effects of the first set.
-    """
-    n = max(len(model.sets), 1)
-    sign = np.zeros((n + 1, n))
-    for s in range(0 if model.intercept else 1, len(model.sets)):
-        sign[s, s] = -1.0
-        sign[n if model.intercept else 0, s] = 1.0
-    return sign
-
-
-def _shares(model: Model, state: State) -> np.ndarray:
-    """Weights of the groups in their set's constraint, which sum to 1 (row, G)."""
-    total, size = state.total, state.size
-    share = np.zeros_like(size)
-    for s, (a, b) in enumerate(zip(model.starts[:-1], model.starts[1:], strict=True)):
-        if s == 0 and not model.intercept:
-            continue
-        there = total[:, a:b] > 0.0
-        if model.constraint == "weighted":
-            own = size[:, a:b]
-        elif model.constraint == "unweighted":
-            own = there.astype(np.float64)
-        else:
-            own = there & (np.cumsum(there, axis=1) == 1)
-        with np.errstate(invalid="ignore"):
-            share[:, a:b] = own / own.sum(axis=1, keepdims=True)
-    return share
-
-
-@kernel
-def _load(kind, r, slopes, root, state, share, setup, h, p):  # type: ignore[no-untyped-def]
-    """Set h (G,) and p (K,) of a coefficient; return it, and its variance over the residuals'."""
-    sets, sign, ridge = setup[1], setup[2], setup[3]
-    k_all = len(p)
-    value = 0.0
-    for k in range(k_all):
-        p[k] = 1.0 if k == kind else 0.0
-    for g in range(len(h)):
-        h[g] = 0.0
-    if kind < 0 or kind >= k_all:
-        group = kind - k_all
-        own = sets[group] if kind >= 0 else len(sign) - 1
-        for g in range(len(h)):
-            h[g] = 1.0 if g == group else 0.0
-            if sign[own, sets[g]] != 0.0:
-                h[g] += sign[own, sets[g]] * share[r, g]
-            value += h[g] * state.projection[r, k_all, g]
-            for k in range(k_all):
-                p[k] -= state.projection[r, k, g] * h[g]
-    for k in range(k_all):
-        value += p[k] * slopes[r, k]
-    forward(state.scale[r], state.low[r], h)
-    square = _square(h)
-    backward(state.scale[r], state.low[r], h)
-    for v in range(k_all):
-        at = v * (v + 1) // 2
-        for u in range(v):
-            p[v] -= root[r, at + u] * p[u]
-        p[v] /= root[r, at + v]
-    square += _square(p)
-    if ridge > 0.0:
-        square -= _penalty(root[r], p, ridge)
-    return value, square
-
-
-@kernel
-def _penalty(root, p, ridge):  # type: ignore[no-untyped-def]
-    """What the penalty has added to the squares: it is in R'R, not in the scatter of the data."""
-    q = p.copy()
-    penalty = 0.0
-    for v in range(len(p) - 1, -1, -1):
-        for j in range(v + 1, len(p)):
-            q[v] -= root[j * (j + 1) // 2 + v] * q[j]
-        q[v] /= root[v * (v + 3) // 2]
-        penalty += _square(root[v * (v + 1) // 2 : v * (v + 3) // 2 + 1]) * q[v] * q[v]
-    return ridge / (1.0 + ridge) * penalty
-
-
-@kernel
-def _square(a):  # type: ignore[no-untyped-def]
-    s = 0.0
-    for i in range(len(a)):
-        s += a[i] * a[i]
-    return s
 
 
 @kernel
@@ -178,7 +57,7 @@ def _coefficients(slopes, root, state, share, setup, value, square):  # type: ig
     p = np.empty(slopes.shape[1])
     for r in range(len(slopes)):
         for f in range(len(kinds)):
-            value[r, f], square[r, f] = _load(kinds[f], r, slopes, root, state, share, setup, h, p)
+            value[r, f], square[r, f] = load(kinds[f], r, slopes, root, state, share, setup, h, p)
 
 
 @kernel
@@ -220,7 +99,7 @@ def _scores(z, weight, code, slopes, root, state, share, setup, variance):  # ty
                 square[k, j] = square[j, k] = _triple(z[r, k], z[r, j], e, m)
         _meat(z[r], weight[r], code[r], e, m, first, low, mixed)
         for f in range(len(kinds)):
-            _load(kinds[f], r, slopes, root, state, share, setup, h, p)
+            load(kinds[f], r, slopes, root, state, share, setup, h, p)
             variance[r, f] = _form(h, p, first, low, mixed, square)
 
 
@@ -290,7 +169,7 @@ def _holdings(z, weight, code, slopes, root, state, share, setup, out):  # type:
         m = state.n_obs[r]
         _orthonormal(z[r], root[r], m)
         for f in range(len(kinds)):
-            _load(kinds[f], r, slopes, root, state, share, setup, h, p)
+            load(kinds[f], r, slopes, root, state, share, setup, h, p)
             held = out[r, f]
             for i in range(m):
                 held[i] = h[0] * weight[r, i] if code.shape[1] == 0 and len(h) > 0 else 0.0

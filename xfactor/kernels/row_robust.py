@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from xfactor.kernels import row_lstsq
+from xfactor.kernels._compile import kernel
 from xfactor.kernels.lstsq import Statistics
 from xfactor.kernels.row_data import usable
 from xfactor.kernels.row_lstsq import Fit
@@ -14,6 +15,7 @@ from xfactor.kernels.row_problem import Model, Problem
 MAD_OF_NORMAL = 0.6744897501960817
 
 
+@np.errstate(divide="ignore", invalid="ignore")  # infinities, which are not observations
 def huber_rows(
     y: np.ndarray,
     *arrays: np.ndarray,
@@ -36,36 +38,32 @@ def huber_rows(
 def _huber(problem: Problem, k: float, tolerance: float, max_iterations: int) -> Fit:
     first = row_lstsq.fit(problem)
     weight = _weights(problem)
-    start = residual = _residual(problem, slice(None), first.f)
-    f, stderr, rsquared = (a.copy() for a in (first.f, first.stderr, first.rsquared))
+    start = _residual(problem, slice(None), first.f)
+    residual, f = start.copy(), first.f.copy()
     scale = _scale(residual, weight)
-    left = np.flatnonzero(np.isfinite(scale) & (scale > 0.0))
-    residual = residual.copy()
+    left = np.flatnonzero(scale > 0.0)
     for _ in range(max_iterations):
         if not len(left):
             break
-        known = residual[left] * np.sqrt(weight[left])
-        own = weight[left] * _bounded(known, k * scale[left, None])
-        f[left] = row_lstsq.fit(_reweighted(problem, left, own, weight[left])).f
+        own, root = weight[left], np.sqrt(weight[left])
+        bent = own * _bounded(residual[left] * root, k * scale[left, None])
+        f[left] = row_lstsq.fit(_reweighted(problem, left, bent, own)).f
         new = _residual(problem, left, f[left])
-        moved = np.abs(new - residual[left]) * np.sqrt(weight[left])
+        scale[left] = _scale(new, own)
+        moved = np.nanmax(np.abs(new - residual[left]) * root, axis=1, initial=0.0)
         residual[left] = new
-        scale[left] = _scale(new, weight[left])
-        settled = ~(np.nanmax(moved, axis=1, initial=0.0) > tolerance * scale[left])
-        left = left[~settled]
+        left = left[moved > tolerance * scale[left]]
     f[left] = np.nan  # did not settle: no guess
     ratio = _squares(residual, weight) / _squares(start, weight)
-    rsquared = np.where(ratio > 0.0, 1.0 - (1.0 - rsquared) * ratio, rsquared)
-    stderr *= _error_ratio(first, start, residual, weight, scale, k)[:, None]
-    unsettled = np.isin(np.arange(len(f)), left)
-    rsquared[unsettled] = np.nan
+    rsquared = np.where(ratio > 0.0, 1.0 - (1.0 - first.rsquared) * ratio, first.rsquared)
+    rsquared[left] = np.nan
+    stderr = first.stderr * _error_ratio(first, start, residual, weight, scale, k)[:, None]
     return first._replace(f=f, stderr=np.where(np.isnan(f), np.nan, stderr), rsquared=rsquared)
 
 
 def _bounded(u: np.ndarray, limit: np.ndarray) -> np.ndarray:
     """Huber's weights: 1 up to the limit, limit / |u| beyond."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.minimum(1.0, limit / np.abs(u))
+    return np.minimum(1.0, limit / np.abs(u))
 
 
 def _weights(problem: Problem) -> np.ndarray:
@@ -78,8 +76,7 @@ def _weights(problem: Problem) -> np.ndarray:
 
 
 def _residual(problem: Problem, rows: slice | np.ndarray, f: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore"):  # of infinities, which are not observations
-        return problem.y[rows].astype(np.float64) - row_lstsq.fitted(problem, rows, f)
+    return problem.y[rows].astype(np.float64) - row_lstsq.fitted(problem, rows, f)
 
 
 def _reweighted(
@@ -95,14 +92,61 @@ def _reweighted(
 
 def _scale(residual: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Median absolute residual about 0 (row,), as a standard deviation."""
-    u = np.sort(np.abs(residual * np.sqrt(weight)), axis=1)  # NaN last
-    count = np.count_nonzero(~np.isnan(u), axis=1)
-    n = u.shape[1]
-    if n == 0:
-        return np.full(len(u), np.nan)
-    row = np.arange(len(u))
-    low, high = u[row, np.maximum(count - 1, 0) // 2], u[row, np.minimum(count // 2, n - 1)]
-    return (low + high) / 2.0 / MAD_OF_NORMAL
+    out = np.empty(len(residual))
+    _medians(residual, weight, np.empty(residual.shape[1]), out)
+    return out / MAD_OF_NORMAL
+
+
+@kernel
+def _medians(residual, weight, known, out):  # type: ignore[no-untyped-def]
+    for r in range(len(residual)):
+        n = 0
+        for j in range(residual.shape[1]):
+            u = abs(residual[r, j]) * np.sqrt(weight[r, j])
+            if u - u == 0.0:
+                known[n] = u
+                n += 1
+        if n == 0:
+            out[r] = np.nan
+            continue
+        upper = _select(known, n, n // 2)
+        lower = upper
+        if n % 2 == 0:  # what lies before the place is no larger: take the largest
+            lower = known[0]
+            for i in range(n // 2):
+                lower = known[i] if known[i] > lower else lower
+        out[r] = (lower + upper) / 2.0
+
+
+@kernel
+def _select(a, n, k):  # type: ignore[no-untyped-def]
+    """Bring the k-th smallest of the first n to its place, smaller ones before it; return it.
+
+    Hoare's selection about the middle of three: a sort does several times the work.
+    """
+    left, right = 0, n - 1
+    while left < right:
+        x, y, z = a[left], a[(left + right) // 2], a[right]
+        pivot = max(min(x, y), min(max(x, y), z))
+        i, j = left, right
+        while i <= j:
+            while a[i] < pivot:
+                i += 1
+            while a[j] > pivot:
+                j -= 1
+            if i <= j:
+                own = a[i]
+                a[i] = a[j]
+                a[j] = own
+                i += 1
+                j -= 1
+        if k <= j:
+            right = j
+        elif k >= i:
+            left = i
+        else:
+            break
+    return a[k]
 
 
 def _squares(residual: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -119,14 +163,13 @@ def _error_ratio(
     k: float,
 ) -> np.ndarray:
     """Huber's errors over those of least squares (row,): his first correction (1981, 7.6)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        n, free = first.n_obs, np.where(first.surplus > 0, first.surplus, np.nan)
-        u = residual * np.sqrt(weight) / scale[:, None]
-        inside = np.nansum(np.abs(u) <= k, axis=1) / n
-        bent = np.nansum(np.clip(u, -k, k) ** 2, axis=1) / free * scale**2
-        factor = 1.0 + (n - free) / n * (1.0 - inside) / inside
-        ratio = factor * np.sqrt(bent) / inside / np.sqrt(_squares(start, weight) / free)
-        return np.where(scale > 0.0, ratio, 1.0)
+    n, free = first.n_obs, np.where(first.surplus > 0, first.surplus, np.nan)
+    u = residual * np.sqrt(weight) / scale[:, None]
+    inside = np.nansum(np.abs(u) <= k, axis=1) / n
+    bent = np.nansum(np.clip(u, -k, k) ** 2, axis=1) / free * scale**2
+    factor = 1.0 + (n - free) / n * (1.0 - inside) / inside
+    ratio = factor * np.sqrt(bent) / inside / np.sqrt(_squares(start, weight) / free)
+    return np.where(scale > 0.0, ratio, 1.0)
 
 
 def two_stage_rows(y: np.ndarray, *arrays: np.ndarray, model: Model) -> Statistics:
