@@ -1,63 +1,48 @@
 """Coefficients of the regressions across rows, their errors, and the portfolios they are."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from xfactor.kernels._compile import kernel, summing
 from xfactor.kernels.row_data import usable
-from xfactor.kernels.row_load import load, setup_of
+from xfactor.kernels.row_load import Loads
 from xfactor.kernels.row_problem import Problem
 from xfactor.kernels.row_solve import Solved, rows_of
 
 
 def coefficients(problem: Problem, rows: slice, solved: Solved) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients and standard errors (row, F) of a batch: the constant, slopes, groups."""
-    setup, share, there = setup_of(problem, solved)
-    f, square = np.empty(there.shape), np.empty(there.shape)
-    _coefficients(solved.beta, solved.root, solved.state, share, setup, f, square)
-    free = np.where(solved.surplus > 0, solved.surplus, np.nan)
-    if problem.model.white:
-        for block, at in _blocks(problem, rows):
+    make = Loads(problem, solved)
+    f, square = np.empty(make.there.shape), np.empty(make.there.shape)
+    for block in problem.blocks(rows):
+        at = slice(block.start - rows.start, block.stop - rows.start)
+        h, p = make.loads(at, f[at], square[at])
+        if problem.model.white:
             state = rows_of(solved.state, at)
             seen = problem.observations(block, state)
-            _scores(*seen, solved.beta[at], solved.root[at], state, share[at], setup, square[at])
-        square *= (solved.state.n_obs / free)[:, None]
-    else:
-        square *= (solved.rss / free)[:, None]
+            fixed = state.n_obs, state.scale.shape[1], solved.beta[at], solved.root[at]
+            _scores(*seen, *fixed, h, p, square[at])
+    free = np.where(solved.surplus > 0, solved.surplus, np.nan)
+    square *= ((solved.state.n_obs if problem.model.white else solved.rss) / free)[:, None]
     square = np.where(square > 0.0, square, square * 0.0)  # rounding of what is 0
-    return np.where(there, f, np.nan), np.where(there, np.sqrt(square), np.nan)
+    return np.where(make.there, f, np.nan), np.where(make.there, np.sqrt(square), np.nan)
 
 
 def portfolios(problem: Problem, rows: slice, solved: Solved) -> np.ndarray:
     """Weights (row, F, n) with which y adds up to the coefficients."""
-    setup, share, there = setup_of(problem, solved)
-    out = np.zeros((*there.shape, problem.y.shape[1]))
-    for block, at in _blocks(problem, rows):
+    make = Loads(problem, solved)
+    out = np.zeros((*make.there.shape, problem.y.shape[1]))
+    f, square = np.empty(make.there.shape), np.empty(make.there.shape)
+    for block in problem.blocks(rows):
+        at = slice(block.start - rows.start, block.stop - rows.start)
+        h, p = make.loads(at, f[at], square[at])
         state = rows_of(solved.state, at)
         seen = problem.observations(block, state)
-        _holdings(*seen, solved.beta[at], solved.root[at], state, share[at], setup, out[at])
-        weight = np.empty((len(state.n_obs), problem.y.shape[1]))
+        _holdings(*seen, state.n_obs, solved.root[at], h, p, out[at])
+        weight = np.empty((len(h), problem.y.shape[1]))
         usable(*problem.values(block), weight)
         _unpack(weight, state.n_obs, out[at])
-    out[~there] = np.nan
+    out[~make.there] = np.nan
     return out
-
-
-def _blocks(problem: Problem, rows: slice) -> Iterator[tuple[slice, slice]]:
-    """Blocks of a batch, and where they lie in it."""
-    for block in problem.blocks(rows):
-        yield block, slice(block.start - rows.start, block.stop - rows.start)
-
-
-@kernel
-def _coefficients(slopes, root, state, share, setup, value, square):  # type: ignore[no-untyped-def]
-    kinds = setup[0]
-    h = np.empty(state.total.shape[1])
-    p = np.empty(slopes.shape[1])
-    for r in range(len(slopes)):
-        for f in range(len(kinds)):
-            value[r, f], square[r, f] = load(kinds[f], r, slopes, root, state, share, setup, h, p)
 
 
 @kernel
@@ -73,19 +58,17 @@ def _orthonormal(z, root, m):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _scores(z, weight, code, slopes, root, state, share, setup, variance):  # type: ignore[no-untyped-def]
+def _scores(z, weight, code, n_obs, n_first, slopes, root, h, p, variance):  # type: ignore[no-untyped-def]
     """Sum of squared products of weights and residuals: White's variance of each coefficient.
 
     The squares are summed over groups and regressors, for all coefficients at once.
     """
-    kinds = setup[0]
-    k_all = slopes.shape[1]
-    n_groups, n_first = state.total.shape[1], state.scale.shape[1]
-    h, p, e = np.empty(n_groups), np.empty(k_all), np.empty(weight.shape[1])
+    k_all, n_groups = p.shape[2], h.shape[2]
     first, low = np.empty(n_first), np.empty((n_groups - n_first, n_groups))
     mixed, square = np.empty((n_groups, k_all)), np.empty((k_all, k_all))
-    for r in range(len(slopes)):
-        m = state.n_obs[r]
+    e = np.empty(weight.shape[1])
+    for r in range(len(n_obs)):
+        m = n_obs[r]
         for i in range(m):
             e[i] = z[r, k_all, i]
         for k in range(k_all):
@@ -95,12 +78,11 @@ def _scores(z, weight, code, slopes, root, state, share, setup, variance):  # ty
             e[i] *= e[i]
         _orthonormal(z[r], root[r], m)
         for k in range(k_all):
-            for j in range(k + 1):
-                square[k, j] = square[j, k] = _triple(z[r, k], z[r, j], e, m)
+            for j in range(k_all):
+                square[k, j] = _triple(z[r, k], z[r, j], e, m) if j <= k else 0.0
         _meat(z[r], weight[r], code[r], e, m, first, low, mixed)
-        for f in range(len(kinds)):
-            load(kinds[f], r, slopes, root, state, share, setup, h, p)
-            variance[r, f] = _form(h, p, first, low, mixed, square)
+        for f in range(h.shape[1]):
+            variance[r, f] = _form(h[r, f], p[r, f], first, low, mixed, square)
 
 
 @kernel
@@ -147,8 +129,9 @@ def _form(h, p, first, low, mixed, square):  # type: ignore[no-untyped-def]
             own += low[g - n_first, g] * h[g]
         s += own * h[g]
     for k in range(len(p)):
-        for j in range(len(p)):
-            s += p[k] * square[k, j] * p[j]
+        for j in range(k):
+            s += 2.0 * p[k] * square[k, j] * p[j]
+        s += p[k] * square[k, k] * p[k]
     return s
 
 
@@ -161,24 +144,22 @@ def _triple(a, b, c, m):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _holdings(z, weight, code, slopes, root, state, share, setup, out):  # type: ignore[no-untyped-def]
+def _holdings(z, weight, code, n_obs, root, h, p, out):  # type: ignore[no-untyped-def]
     """Weights of the observations, at the front of each row of `out` (row, F, n)."""
-    kinds = setup[0]
-    h, p = np.empty(state.total.shape[1]), np.empty(slopes.shape[1])
-    for r in range(len(slopes)):
-        m = state.n_obs[r]
+    constant = code.shape[1] == 0 and h.shape[2] > 0
+    for r in range(len(n_obs)):
+        m = n_obs[r]
         _orthonormal(z[r], root[r], m)
-        for f in range(len(kinds)):
-            load(kinds[f], r, slopes, root, state, share, setup, h, p)
+        for f in range(h.shape[1]):
             held = out[r, f]
             for i in range(m):
-                held[i] = h[0] * weight[r, i] if code.shape[1] == 0 and len(h) > 0 else 0.0
+                held[i] = h[r, f, 0] * weight[r, i] if constant else 0.0
             for s in range(code.shape[1]):
                 for i in range(m):
-                    held[i] += h[code[r, s, i]] * weight[r, i]
-            for k in range(len(p)):
+                    held[i] += h[r, f, code[r, s, i]] * weight[r, i]
+            for k in range(p.shape[2]):
                 for i in range(m):
-                    held[i] += p[k] * z[r, k, i]
+                    held[i] += p[r, f, k] * z[r, k, i]
             for i in range(m):
                 held[i] *= weight[r, i]
 

@@ -5,26 +5,36 @@ root times ``h`` of its groups and of ``p`` times its orthonormal regressors. Th
 ones (times the root) times the inverse of the triangle R. Errors follow from h and p.
 """
 
-from typing import Any
-
 import numpy as np
 
 from xfactor.kernels._compile import kernel
 from xfactor.kernels.row_data import State
 from xfactor.kernels.row_problem import Model, Problem
 from xfactor.kernels.row_sets import backward, forward
-from xfactor.kernels.row_solve import Solved
+from xfactor.kernels.row_solve import Solved, rows_of
 
 
-def setup_of(problem: Problem, solved: Solved) -> tuple[tuple[Any, ...], np.ndarray, np.ndarray]:
-    """What `load` needs beside the sums; the constraints; where there are coefficients."""
-    model, k = problem.model, problem.n_regressors
-    kinds = _kinds(model, k)
-    setup = (kinds, _sets(model), _signs(model), model.ridge)
-    there = np.repeat(solved.ok[:, None], len(kinds), axis=1)
-    of_group = kinds >= k
-    there[:, of_group] &= solved.state.total[:, kinds[of_group] - k] > 0.0
-    return setup, _shares(model, solved.state), there
+class Loads:
+    """Makes h and p of the coefficients of a batch."""
+
+    def __init__(self, problem: Problem, solved: Solved) -> None:
+        model, k = problem.model, problem.n_regressors
+        self.solved, self.share = solved, _shares(model, solved.state)
+        self.setup = (_kinds(model, k), _sets(model), _signs(model), model.ridge)
+        kinds = self.setup[0]
+        self.there = np.repeat(solved.ok[:, None], len(kinds), axis=1)  # which coefficients are
+        self.there[:, kinds >= k] &= solved.state.total[:, kinds[kinds >= k] - k] > 0.0
+
+    def loads(
+        self, rows: slice, value: np.ndarray, square: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return h (row, F, G) and p (row, F, K); set coefficients and squares (row, F)."""
+        beta, root = self.solved.beta[rows], self.solved.root[rows]
+        state = rows_of(self.solved.state, rows)
+        h = np.empty((*value.shape, self.share.shape[1]))
+        p = np.empty((*value.shape, beta.shape[1]))
+        _load_all(beta, root, state, self.share[rows], self.setup, h, p, value, square)
+        return h, p
 
 
 def _kinds(model: Model, k: int) -> np.ndarray:
@@ -75,7 +85,16 @@ def _shares(model: Model, state: State) -> np.ndarray:
 
 
 @kernel
-def load(kind, r, slopes, root, state, share, setup, h, p):  # type: ignore[no-untyped-def]
+def _load_all(slopes, root, state, share, setup, h, p, value, square):  # type: ignore[no-untyped-def]
+    for r in range(value.shape[0]):
+        for f in range(value.shape[1]):
+            value[r, f], square[r, f] = _load(
+                setup[0][f], r, slopes, root, state, share, setup, h[r, f], p[r, f]
+            )
+
+
+@kernel
+def _load(kind, r, slopes, root, state, share, setup, h, p):  # type: ignore[no-untyped-def]
     """Set h (G,) and p (K,) of a coefficient; return it, and its variance over the residuals'."""
     sets, sign, ridge = setup[1], setup[2], setup[3]
     k_all = len(p)

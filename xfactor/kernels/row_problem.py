@@ -58,8 +58,10 @@ class Problem:
         self._numbers = [Numbers(s, int(k)) for s, k in zip(model.sets, model.starts, strict=False)]
 
     def blocks(self, rows: slice) -> Iterator[slice]:
-        """Blocks of rows small enough for the cache."""
-        for block in row_blocks(rows.stop - rows.start, self.y.shape[1] * (self.n_regressors + 1)):
+        """Blocks of rows small enough for the cache, also with what is made of each group."""
+        model, n_var = self.model, self.n_regressors + 1
+        cells = max(self.y.shape[1] * n_var, (n_var + model.n_groups) * model.n_groups)
+        for block in row_blocks(rows.stop - rows.start, cells):
             yield slice(rows.start + block.start, rows.start + block.stop)
 
     def values(self, rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -52,7 +52,7 @@ def solve(problem: Problem, rows: slice) -> Solved:
         one = slice(rows.start + r, rows.start + r + 1)
         own = rows_of(state, slice(r, r + 1))
         z = problem.observations(one, own).z[0, : k + 1]
-        flag[r] = _again(z, own.n_obs[0], model.ridge, beta[r], root[r])
+        flag[r] = _again(z, own.n_obs[0], model.ridge, beta[r], root[r][:, None])
     groups = np.count_nonzero(state.total > 0.0, axis=1)
     p = k + np.maximum(groups - max(len(model.sets) - 1, 0), 0)
     least = p + 1 if model.min_obs is None else np.maximum(p, model.min_obs)
@@ -147,14 +147,15 @@ def _again(z, m, ridge, beta, root):  # type: ignore[no-untyped-def]
             for v in range(k_all + 1):
                 z[v, m + k] = length if v == k else 0.0
         m += k_all
-    mean = np.zeros((k_all + 2, LANES))  # one regression uses one of the lanes
-    lane = np.zeros((len(root), LANES))
-    work = np.zeros((2 * k_all + 8, LANES))
-    solved = np.zeros((2 * k_all + 5, LANES))
-    orthogonalise(z, m, lane, work, solved)
-    lanes.back_substitute(mean, lane, False, work, solved)
-    for k in range(k_all):
-        beta[k] = solved[k, 0]
+    work = np.zeros((k_all + 2, 1))
+    solved = np.zeros((2 * k_all + 5, 1))
     for i in range(len(root)):
-        root[i] = lane[i, 0]
+        root[i, 0] = 0.0
+    orthogonalise(z, m, root, work, solved)
+    last = k_all * (k_all + 1) // 2
+    for k in range(k_all - 1, -1, -1):
+        beta[k] = root[last + k, 0]
+        for j in range(k + 1, k_all):
+            beta[k] -= root[j * (j + 1) // 2 + k, 0] * beta[j]
+        beta[k] *= work[1 + k, 0]
     return solved[2 * k_all + 4, 0]
