@@ -1,13 +1,14 @@
 """Least squares across each row, on regressors and on groups."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from xfactor.kernels import row_effects, row_solve
 from xfactor.kernels.lstsq import Statistics
-from xfactor.kernels.row_problem import Model, Numbers, Problem
+from xfactor.kernels.row_problem import Model, Problem
 
 # Rows solved together: bounds what is kept of each row between the passes.
 BATCH = 256
@@ -114,7 +115,12 @@ def batches(n: int) -> Iterator[slice]:
         yield slice(start, min(start + BATCH, n))
 
 
-def effect_rows(codes: np.ndarray, effects: np.ndarray, *, values: tuple[int, ...]) -> np.ndarray:
-    """Give each asset (row, n) the effect (row, G) of its group; missing without a group."""
-    wide = np.pad(effects, ((0, 0), (0, 1)), constant_values=np.nan)
-    return np.take_along_axis(wide, Numbers(values).of(codes), 1)
+def residual_rows(y: np.ndarray, f: np.ndarray, *arrays: np.ndarray, model: Model) -> np.ndarray:
+    """What the coefficients f (row, F) leave of y (row, n); arrays as in `fit_rows`, no weights."""
+    problem = Problem(y, arrays, replace(model, weighted=False, sized=False))
+    out = np.empty(y.shape, dtype=y.dtype)
+    for rows in problem.blocks(slice(0, len(y))):
+        with np.errstate(invalid="ignore"):  # infinities are missing
+            e = y[rows] - fitted(problem, rows, f[rows])
+        out[rows] = np.where(np.isfinite(e), e, np.nan)
+    return out

@@ -26,10 +26,17 @@ class Design:
 
     def args(self, dim: str) -> list[_apply.Arg]:
         """Inputs of the kernel after y."""
-        arrays = [*self.regressors, *self.beside, *(s.codes for s in self.sets)]
-        return [
-            _apply.Arg(a, (panel.FACTOR, dim) if panel.FACTOR in a.dims else (dim,)) for a in arrays
-        ]
+        return _along(dim, *self.regressors, *self.beside, *(s.codes for s in self.sets))
+
+    def explaining(self, dim: str) -> list[_apply.Arg]:
+        """Those of them that explain y."""
+        return _along(dim, *self.regressors, *(s.codes for s in self.sets))
+
+
+def _along(dim: str, *arrays: xr.DataArray) -> list[_apply.Arg]:
+    return [
+        _apply.Arg(a, (panel.FACTOR, dim) if panel.FACTOR in a.dims else (dim,)) for a in arrays
+    ]
 
 
 def design(

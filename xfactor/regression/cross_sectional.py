@@ -9,11 +9,12 @@ import xarray as xr
 from xfactor import _apply, panel
 from xfactor.kernels import row_lstsq, row_robust
 from xfactor.regression import _design, _rows
-from xfactor.regression._groups import Groups, GroupSet
+from xfactor.regression._groups import Groups
 from xfactor.regression.robust import Huber
 
 STDERR = ("ols", "white")
 METHODS = ("joint", "two_stage")
+_COEFFICIENT = "coefficient_"  # a dim away from the user's
 
 
 def cross_sectional_ols(
@@ -200,25 +201,12 @@ def _estimator(
 def _residual(
     y: xr.DataArray, f: xr.DataArray, design: _rows.Design, dim: str, what: str
 ) -> xr.DataArray:
-    """Specific returns: y less what intercept, exposures and groups explain."""
-    at = int(design.model.intercept)
-    n_groups = sum(len(s.values) for s in design.sets)
-    first = f.sizes[panel.FACTOR] - n_groups
-    level = f.isel({panel.FACTOR: 0}, drop=True) if at else None
-    effects = f.isel({panel.FACTOR: slice(first, None)})
-    for s in design.sets:
-        own = effects.isel({panel.FACTOR: slice(0, len(s.values))})
-        effects = effects.isel({panel.FACTOR: slice(len(s.values), None)})
-        part = _group_effect(s, own, dim, what)
-        level = part if level is None else level + part
-    return _design.residual(y, design.regressors, f.isel({panel.FACTOR: slice(at, first)}), level)
-
-
-def _group_effect(s: GroupSet, f: xr.DataArray, dim: str, what: str) -> xr.DataArray:
-    """Return of each asset's group, always lazy."""
-    codes = s.codes
-    if f.chunks is None:
-        f, codes = _design._lazy(f), _design._lazy(codes)
-    args = [_apply.Arg(codes, (dim,)), _apply.Arg(f, (panel.FACTOR,))]
-    kernel = partial(row_lstsq.effect_rows, values=s.values)
-    return _apply.along(kernel, args, [_apply.Out((dim,), f.dtype)], what=what)[0]
+    """Specific returns: y less what intercept, exposures and groups explain; always lazy."""
+    f = f.drop_vars(panel.FACTOR).rename({panel.FACTOR: _COEFFICIENT})
+    args = [_apply.Arg(y, (dim,)), _apply.Arg(f, (_COEFFICIENT,)), *design.explaining(dim)]
+    if all(a.data.chunks is None for a in args):
+        args = [_apply.Arg(_design._lazy(a.data), a.core) for a in args]
+    kernel = partial(row_lstsq.residual_rows, model=design.model)
+    (e,) = _apply.along(kernel, args, [_apply.Out((dim,), y.dtype)], what=what)
+    units = {"units": y.attrs["units"]} if "units" in y.attrs else {}
+    return e.transpose(*y.dims, ...).assign_attrs(long_name="residual", **units)
