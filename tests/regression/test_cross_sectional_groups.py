@@ -107,7 +107,7 @@ def test_cross_sectional_ols__market_caps_weigh_the_constraint_only(intercept):
 @given(seed=st.integers(0, 10**6), data=st.data())
 def test_cross_sectional_ols__groups_equal_dense_dummies_on_drawn_panels(seed, data):
     y, x = oracles.problem(
-        seed, dates=5, assets=data.draw(st.integers(1, 16)), factors=data.draw(st.integers(1, 2)),
+        seed, dates=3, assets=data.draw(st.integers(1, 16)), factors=data.draw(st.integers(1, 2)),
         missing=data.draw(st.sampled_from([0.0, 0.3])),
     )  # fmt: skip
     sector = drawn_codes(seed, y, (0, 1, 2), data.draw(st.sampled_from([0.0, 0.3])))
@@ -293,7 +293,7 @@ def test_cross_sectional_ols__the_order_of_sets_only_moves_labels():
 
 @given(seed=st.integers(0, 10**6), data=st.data())
 def test_cross_sectional_ols__groups_are_the_same_bit_for_bit_whatever_the_chunks(seed, data):
-    dates = data.draw(st.integers(2, 12))
+    dates = data.draw(st.integers(2, 8))
     y, x = oracles.problem(
         seed, dates, assets=data.draw(st.sampled_from([6, 40])), factors=2,
         dtype=data.draw(st.sampled_from([np.float64, np.float32])),

@@ -12,7 +12,7 @@ import numpy as np
 from xfactor.kernels import lanes
 from xfactor.kernels._compile import kernel
 from xfactor.kernels.lanes import LANES
-from xfactor.kernels.row_data import centre, dot, gather, root_weigh
+from xfactor.kernels.row_data import centre, dot, gather, root_weigh, usable
 
 Statistics = tuple[np.ndarray, ...]
 
@@ -62,7 +62,8 @@ def solve_by_qr(y, x, w, weighted, intercept, out):  # type: ignore[no-untyped-d
     work = np.zeros((2 * n_var + 6, LANES))
     solved = np.zeros((2 * k_all + 5, LANES))
     no_codes = np.empty((1, 0, n), dtype=np.int32)
-    gather(y, x, w, np.ones((1, 1)), no_codes, z, weight, no_codes, count)
+    usable(y, x, w, no_codes, weight)
+    gather(y, x, np.ones((1, 1)), no_codes, weight, z, no_codes, count)
     mean[n_var, 0] = count[0]
     if intercept:
         means = np.empty((1, n_var))

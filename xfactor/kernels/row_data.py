@@ -58,14 +58,13 @@ def usable(y, x, w, codes, weight):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def gather(y, x, w, size, codes, z, weight, code, n_obs):  # type: ignore[no-untyped-def]
-    """Bring the observations of each row to the front of `z`, their weights to a mean of 1.
+def gather(y, x, size, codes, weight, z, code, n_obs):  # type: ignore[no-untyped-def]
+    """Bring the `usable` observations of each row to the front, their weights to a mean of 1.
 
     The weights of the constraint, unless they are (1, 1), go to the last row of z.
     """
     k_all = x.shape[1]
     sized = size.shape == y.shape
-    usable(y, x, w, codes, weight)
     for r in range(len(y)):
         m = pack(y[r], weight[r], z[r, k_all])
         for k in range(k_all):

@@ -77,7 +77,8 @@ class Problem:
         weight = np.empty((len(y), n + 1))
         code = np.empty((len(y), len(model.sets), n + 1), dtype=np.int32)
         size = _or_one(self.size, rows)
-        row_data.gather(y, x, w, size, codes, z, weight, code, state.n_obs)
+        row_data.usable(y, x, w, codes, weight)
+        row_data.gather(y, x, size, codes, weight, z, code, state.n_obs)
         if model.sets:
             row_data.centre_groups(z, weight, code, len(model.sets[0]), state)
             if len(model.sets) > 1:
