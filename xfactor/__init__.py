@@ -22,6 +22,7 @@ from xfactor.cross_section import (
 from xfactor.panel import PanelError, check_panel
 from xfactor.portfolios import hedge, long_short, performance, portfolio_returns
 from xfactor.regression import (
+    Huber,
     breusch_pagan,
     cross_sectional_ols,
     durbin_watson,
@@ -29,8 +30,10 @@ from xfactor.regression import (
     grs_test,
     jarque_bera,
     ljung_box,
+    mimicking_portfolios,
     newey_west,
     predict,
+    regression_weights,
     rolling_ols,
     time_series_ols,
     vif,
@@ -70,6 +73,7 @@ from xfactor.time_series import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "Huber",
     "PanelError",
     "add_fields",
     "age",
@@ -101,6 +105,7 @@ __all__ = [
     "lag",
     "ljung_box",
     "long_short",
+    "mimicking_portfolios",
     "neutralize",
     "newey_west",
     "open_panel",
@@ -110,6 +115,7 @@ __all__ = [
     "qcut",
     "quantile",
     "rank",
+    "regression_weights",
     "returns",
     "rolling_beta",
     "rolling_corr",

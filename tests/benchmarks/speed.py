@@ -124,6 +124,7 @@ def rows(x: xr.DataArray, window: int = 100) -> list[Row]:
         ),
         Row("ewm_mean", lambda: xf.ewm_mean(x, halflife=20), "bottleneck.move_mean", mean),
         *regressions(x, window),
+        *cross_sectional_rows(x),
     ]
 
 
@@ -179,6 +180,42 @@ def regressions(x: xr.DataArray, window: int) -> list[Row]:
             v.shape[1] / some,
         ),
     ]
+
+
+def cross_sectional_rows(x: xr.DataArray) -> list[Row]:
+    """Regressions across assets on groups and in their robust kinds, with three factors."""
+    v = x.values
+    rng = np.random.default_rng(3)
+    exposures = xr.Dataset({k: x.copy(data=rng.standard_normal(v.shape)) for k in "abc"})
+    cubes = [exposures[k].values for k in "abc"]
+    sector = x.copy(data=rng.integers(0, 11, v.shape).astype(np.int16))
+    sector.attrs["flag_values"] = list(range(11))
+    country = x.copy(data=rng.integers(0, 20, v.shape).astype(np.int16))
+    weights = x.copy(data=rng.lognormal(0.0, 1.0, v.shape))
+    lazy = [a.chunk(date=256) for a in (x, exposures, weights, sector)]
+
+    def sums() -> object:
+        return [np.nansum(a, axis=1) for a in (v, *cubes)]
+
+    def ols(**options: object) -> Callable[[], object]:
+        return partial(xf.cross_sectional_ols, x, exposures, lag=0, **options)
+
+    def through_dask() -> object:
+        y, z, w, g = lazy
+        fit = xf.cross_sectional_ols(y, z, weights=w, groups=g, lag=0).drop_vars("residual")
+        return dask.compute(fit, scheduler="synchronous")
+
+    grouped = ols(weights=weights, groups=sector)
+    both = {"country": country, "sector": sector}
+    reference = ("np.nansum of 4 arrays", sums)
+    return [
+        Row("per-date WLS, 11 groups", grouped, *reference),
+        Row("per-date WLS, 11 groups, white", ols(weights=weights, groups=sector, se="white"),
+            *reference),
+        Row("per-date WLS, 20 and 11 groups", ols(weights=weights, groups=both), *reference),
+        Row("per-date Huber", ols(robust=xf.Huber()), *reference),
+        Row("per-date WLS, 11 groups through dask", through_dask, "the same on numpy", grouped),
+    ]  # fmt: skip
 
 
 def measure(table: Sequence[Row], repeats: int = 5) -> list[tuple[Row, float, float]]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.regression import oracles
-from xfactor.kernels import column_lstsq, hac, lanes, lstsq
+from xfactor.kernels import column_lstsq, hac, lanes, lstsq, row_lstsq
 
 NAN = np.nan
 ROWS = {"weighted": False, "intercept": True, "min_obs": 4}
@@ -34,9 +34,9 @@ def windowed(y, *xs, window=5, min_obs=4, intercept=True, offset=0, start=0, sto
 def test_row_lstsq__takes_rows_and_cubes_alike(intercept):
     y, xs = drawn(1, k=3)
     options = ROWS | {"intercept": intercept}
-    want = lstsq.row_lstsq(y, *xs, **options)
+    want = row_lstsq.row_lstsq(y, *xs, **options)
     cube = np.stack(xs[1:], axis=1)
-    for a, b in zip(lstsq.row_lstsq(y, xs[0], cube, **options), want, strict=True):
+    for a, b in zip(row_lstsq.row_lstsq(y, xs[0], cube, **options), want, strict=True):
         np.testing.assert_array_equal(a, b)
     assert [r.shape for r in want] == [(6, 3), (6, 3), (6,), (6,), (6,), (6,)]
     for t in range(6):
@@ -47,8 +47,8 @@ def test_row_lstsq__takes_rows_and_cubes_alike(intercept):
 @given(seed=st.integers(0, 10**6), cut=st.integers(1, 5))
 def test_row_lstsq__takes_each_row_alone(seed, cut):
     y, xs = drawn(seed)
-    whole = lstsq.row_lstsq(y, *xs, **ROWS)
-    parts = [lstsq.row_lstsq(y[s], *[x[s] for x in xs], **ROWS) for s in (slice(cut),
+    whole = row_lstsq.row_lstsq(y, *xs, **ROWS)
+    parts = [row_lstsq.row_lstsq(y[s], *[x[s] for x in xs], **ROWS) for s in (slice(cut),
              slice(cut, None))]  # fmt: skip
     for a, *b in zip(whole, *parts, strict=True):
         np.testing.assert_array_equal(a, np.concatenate(b))
@@ -60,7 +60,7 @@ def test_row_lstsq__does_not_change_its_input():
     before = [a.copy() for a in (y, *xs)]
     for a in (y, *xs):
         a.flags.writeable = False
-    lstsq.row_lstsq(y, *xs, weighted=True, intercept=True, min_obs=4)
+    row_lstsq.row_lstsq(y, *xs, weighted=True, intercept=True, min_obs=4)
     for a, b in zip((y, *xs), before, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -171,12 +171,12 @@ def test_row_lstsq__python_source_gives_what_the_compiled_code_gives(monkeypatch
     xs.append(xs[0] + 1e-6 * xs[1])  # solved again from the data
     weights = np.abs(np.nan_to_num(y))
     options = {"weighted": True, "intercept": True, "min_obs": 4}
-    want = lstsq.row_lstsq(y, *xs, weights, **options)
+    want = row_lstsq.row_lstsq(y, *xs, weights, **options)
     for name in list(vars(lstsq)):
         source = getattr(getattr(lstsq, name), "py_func", None)
         if source is not None:
             monkeypatch.setattr(lstsq, name, source)
     with np.errstate(all="ignore"):
-        got = lstsq.row_lstsq(y, *xs, weights, **options)
+        got = row_lstsq.row_lstsq(y, *xs, weights, **options)
     for a, b in zip(got, want, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5)

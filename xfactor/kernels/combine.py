@@ -4,8 +4,8 @@ import numpy as np
 
 from xfactor.kernels._blocks import row_blocks
 from xfactor.kernels._groups import Groups, groups_of
-from xfactor.kernels.lstsq import row_lstsq
 from xfactor.kernels.moments import moments, scaled
+from xfactor.kernels.row_lstsq import row_lstsq
 
 
 def neutralize_rows(
