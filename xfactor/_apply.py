@@ -236,28 +236,35 @@ def reduce(
     return tuple(label(r, loop, o, args) for r, o in zip(results, outs, strict=True))
 
 
-def again(x: xr.DataArray, *after: xr.DataArray) -> xr.DataArray:
-    """Return `x` to be read a second time, once `after` has been made of it.
+def again(
+    arrays: Sequence[xr.DataArray], after: Sequence[xr.DataArray]
+) -> tuple[list[xr.DataArray], list[xr.DataArray]]:
+    """Return `arrays` to be read a second time, once `after` has been made of them.
 
     Without this a scheduler reads each block once and keeps it until its second use, which waits
     for the last block: it would hold the panel.
 
     Parameters
     ----------
-    x
+    arrays
         What is needed twice.
-    *after
-        What the first pass over `x` gives, in the form in which the second one meets it: while
-        something small is still to be done to it, dask reads blocks ahead.
+    after
+        What the first pass over them gives.
 
     Returns
     -------
-    DataArray
-        The same values; `x` itself if either is in memory, or `x` is no larger than `KEPT`.
+    tuple of two lists of DataArray
+        The same `arrays`, those that are in memory or no larger than `KEPT` as they were; and the
+        same `after`, to be used with them.
     """
-    if x.chunks is None or x.nbytes <= KEPT or any(a.chunks is None for a in after):
-        return x
-    return x.copy(data=_graph.again(x.data, *[a.data for a in after]))
+    panels = [a for a in arrays if a.chunks is not None and a.nbytes > KEPT]
+    if not panels or any(a.chunks is None for a in after):
+        return list(arrays), list(after)
+    read, known = _graph.again([a.data for a in panels], [a.data for a in after])
+    second = {id(a): a.copy(data=data) for a, data in zip(panels, read, strict=True)}
+    return [second.get(id(a), a) for a in arrays], [
+        a.copy(data=data) for a, data in zip(after, known, strict=True)
+    ]
 
 
 def _several(result: Any, outs: Sequence[Out]) -> list[np.ndarray]:

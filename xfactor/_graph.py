@@ -14,7 +14,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 from dask.base import tokenize
-from dask.graph_manipulation import bind
+from dask.graph_manipulation import bind, wait_on
 from dask.highlevelgraph import HighLevelGraph
 
 from xfactor import panel
@@ -301,9 +301,13 @@ def tree(
     return unpack(graph, done, tuple(chunks), outs, laid.sizes)
 
 
-def again(array: Any, *after: Any) -> Any:
-    """The same array by tasks of its own, none of which starts before `after` is known.
+def again(arrays: Sequence[Any], after: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """The same arrays by tasks of their own, none of which starts before all of `after` is known.
 
     What two arrays have in common they have in common again: the seed is that of `after` alone.
+    `after` comes back behind the same gate: what is still to be made of it would otherwise seem to
+    have time, and dask would read blocks ahead that wait for it.
     """
-    return bind(array, list(after), seed=tokenize(*[a.name for a in after]))
+    seed = tokenize(*[a.name for a in after])
+    known = wait_on(*after) if len(after) > 1 else (wait_on(*after),)
+    return [bind(a, list(after), seed=seed) for a in arrays], list(known)

@@ -52,7 +52,7 @@ def hedge(
     returns = panel.as_float(returns)
     if window is None:
         beta = time_series_ols(returns, factors, se="ols", min_obs=min_obs).beta
-        returns = _apply.again(returns, beta)
+        (returns,), (beta,) = _apply.again([returns], [beta])
     else:
         lag = panel.positive("lag", lag, 0)
         beta = rolling_ols(returns, factors, window=window, min_obs=min_obs).beta

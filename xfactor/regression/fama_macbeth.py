@@ -143,8 +143,8 @@ def fama_macbeth(
         returns = _common(factors, y, dim, asset_dim, what)
         exposures = beta = _betas(y, factors, window, min_dates, dim)
         if window is None:
-            exposures = beta.transpose(..., panel.FACTOR, asset_dim)
-            y = _apply.again(y, exposures)
+            (y,), (beta,) = _apply.again([y], [beta])
+            exposures = beta
     assert exposures is not None  # one of the two is given
     x = _known(exposures, y, lag, dim, asset_dim, what)
     across = cross_sectional_ols(

@@ -114,9 +114,7 @@ def history(
         column_lstsq.history_sums, column_lstsq.merge_history, finalise,
         _design.arguments(y, arrays), outs, dim=dim, what=what,
     )  # fmt: skip
-    known = [alpha, *[beta.isel({panel.FACTOR: k}, drop=True) for k in range(len(labels))]]
-    known += [] if se == "ols" else _own_means(arrays, x_mean)
-    y, *arrays = (_apply.again(a, *known) for a in (y, *arrays))
+    (y, *arrays), (beta, alpha, x_mean) = _apply.again((y, *arrays), (beta, alpha, x_mean))
     residual = _design.residual(y, arrays, beta, alpha if intercept else None)
     attrs: dict[str, Any] = {"se": se}
     if se != "ols":
