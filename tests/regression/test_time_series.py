@@ -264,9 +264,7 @@ def exact(y, xs, intercept, lags=None):
                 for i, j in pairs:
                     meat[i][j] += weight * h[t][i] * h[t + lag][j]
     n = len(at)
-    variance = [
-        sum(inverse[k][i] * meat[i][j] * inverse[k][j] for i, j in pairs) for k in range(p)
-    ]
+    variance = [sum(inverse[k][i] * meat[i][j] * inverse[k][j] for i, j in pairs) for k in range(p)]
     return params, np.sqrt([float(v * n / (n - p)) for v in variance])
 
 
@@ -357,8 +355,8 @@ def test_time_series_ols__a_high_level_of_a_factor_costs_only_its_own_digits(se)
 def test_time_series_ols__dependent_factors_give_missing_and_keep_the_count(se, kind):
     y, f = oracles.streams(17, missing=0.1)
     bad = {
-        "duplicate": f.f0 * 2, "sum": 0.1 * f.f0 + 0.7 * f.f1, "constant": xr.full_like(f.f0, 0.1), "zero": 0 * f.f0.fillna(0),
-        "missing": f.f0 * NAN,
+        "duplicate": f.f0 * 2, "sum": 0.1 * f.f0 + 0.7 * f.f1, "missing": f.f0 * NAN,
+        "constant": xr.full_like(f.f0, 0.1), "zero": 0 * f.f0.fillna(0),
     }[kind]  # fmt: skip
     got = xf.time_series_ols(y, f.assign(f2=bad), se=se).compute()
     for name in ("beta", "stderr", "tvalue", "alpha", "alpha_stderr", "rsquared", "residual"):

@@ -10,3 +10,6 @@ kernel = njit(nogil=True, error_model="numpy")
 
 # For sums of clean numbers: the compiler chooses the order of the additions, always the same one.
 summing = njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+
+# A part of one kernel with a name of its own: compiled there only, and not once more by itself.
+inlined = njit(nogil=True, error_model="numpy", inline="always")

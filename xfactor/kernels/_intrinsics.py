@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
@@ -12,7 +12,7 @@ from numba.np.arrayobj import make_array
 LINE = 64  # bytes that memory hands over at once
 
 
-def will_write(a, i):  # type: ignore[no-untyped-def]
+def will_write(a: Any, i: int) -> None:
     """Tell the processor that item i of `a`, counted in memory order, is about to be written.
 
     Short rows written far apart would each wait for memory; asked for in time, they wait less.
@@ -25,7 +25,7 @@ def _will_write(a, i):  # type: ignore[no-untyped-def]
     return lambda a, i: _prefetch(a, i)
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def _prefetch(typing: Any, a: Any, i: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         array = make_array(signature.args[0])(context, builder, args[0])
@@ -40,8 +40,8 @@ def _prefetch(typing: Any, a: Any, i: Any) -> Any:
     return types.void(a, types.intp), generate
 
 
-def product_error(a, b, product):  # type: ignore[no-untyped-def]
-    """a * b less its rounded `product`, exactly."""
+def product_error(a: float, b: float, product: float) -> float:
+    """What rounding took from the product of a and b."""
     return float(Fraction(float(a)) * Fraction(float(b)) - Fraction(float(product)))
 
 
@@ -50,9 +50,9 @@ def _product_error(a, b, product):  # type: ignore[no-untyped-def]
     return lambda a, b, product: _multiply_add(a, b, -product)
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def _multiply_add(typing: Any, a: Any, b: Any, c: Any) -> Any:
-    """a * b + c, rounded once."""
+    """Return a * b + c, rounded once."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.fma(*args)

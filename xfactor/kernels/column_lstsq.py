@@ -7,6 +7,7 @@ import numpy as np
 from xfactor.kernels import history_lstsq, window_lstsq
 from xfactor.kernels._blocks import compilable
 from xfactor.kernels._compile import kernel
+from xfactor.kernels.columns import LANES
 from xfactor.kernels.lstsq import Statistics, n_products, solve_by_qr, solve_columns, split
 
 
@@ -35,10 +36,24 @@ def rolling_lstsq(
     beta, stderr = (np.empty((shape[0], n_var - 1, shape[1]), dtype=y.dtype) for _ in range(2))
     each = (np.empty(shape, y.dtype), np.empty(shape, y.dtype), np.empty(shape, y.dtype))
     n_obs = np.empty(shape, dtype=np.int32)
-    span = (offset, start, stop)
-    again = window_lstsq.roll(
-        y, x, window, span, intercept, min_obs, beta, stderr, each, n_obs
-    )
+    suffix = np.empty((window + 1, 1 + n_var + n_products(n_var), LANES))
+    suffix[window] = 0.0
+    older = np.zeros((n_var, LANES))
+    again = 0
+    for left in range(0, shape[1], LANES):
+        first = 0
+        while first < stop:
+            place = (offset + first) % window
+            end = min(first + window - place, stop)
+            rows = (first, end, place)
+            if end > start:  # else it is there for its suffix only
+                again += window_lstsq.solve_block(
+                    y, x, rows, left, suffix, older, start, intercept, min_obs, beta, stderr,
+                    each, n_obs,
+                )  # fmt: skip
+            if end < stop:
+                window_lstsq.suffix_sums(y, x, rows, left, suffix, older)
+            first = end
     if again:  # solved from their data; compiled only where there are any
         _solve_windows(y, x, window, intercept, start, np.argwhere(n_obs < 0), beta, stderr, each,
                        n_obs)  # fmt: skip

@@ -16,7 +16,7 @@ LANES = 128
 
 @kernel
 def observe(y, x, t, left, values, valid):  # type: ignore[no-untyped-def]
-    """Load one date, and in `valid` 1 for each lane where all is finite; is there any?"""
+    """Load one date; `valid` is 1 where all is finite. False if it cannot be in any lane."""
     k_all = x.shape[1]
     own = x.shape[2] == y.shape[1]
     width = min(LANES, y.shape[1] - left)
@@ -45,7 +45,7 @@ def observe(y, x, t, left, values, valid):  # type: ignore[no-untyped-def]
 
 @kernel
 def begin(values, valid, sums, origin, width):  # type: ignore[no-untyped-def]
-    """Make a lane's first observation its origin; how many lanes still have none?"""
+    """Make a lane's first observation its origin; return how many lanes still have none."""
     for v in range(values.shape[0]):
         for j in range(LANES):
             origin[v, j] = values[v, j] if valid[j] > sums[0, j] else origin[v, j]

@@ -163,55 +163,46 @@ def solve_columns(count, origin, high, low, intercept, min_obs, out, mean, root)
     d = np.zeros((n_var, 2))
     factor = np.zeros((n_var, n_var, 2))
     for j in range(n):
+        _products(count[j], origin[:, j], high[:, j], low[:, j], intercept, centre, factor)
         for i in range(len(out)):
             out[i, j] = np.nan
-        solved = count[j] >= min_obs
-        number = (max(count[j], 1.0), 0.0)
-        for v in range(n_var):
-            shift = _over((high[v, j], low[v, j]), number)
-            centre[v, 0], centre[v, 1] = _plus((origin[v, j], 0.0), shift)
-            if v < k_all:
-                mean[v, j] = centre[v, 0]
-        for v in range(n_var):
-            for u in range(v + 1):
-                at = n_var + pair(u, v)
-                s = _times((high[u, j], low[u, j]), _over((high[v, j], low[v, j]), number))
-                s = _minus((high[at, j], low[at, j]), s)
-                if not intercept:
-                    both = _times(_get(centre, u), _get(centre, v))
-                    s = _plus(s, _times(number, both))
-                factor[u, v, 0], factor[u, v, 1] = s
-        whole_y = factor[k_all, k_all, 0]
-        solved = _decompose(factor, d, centre, count[j]) and solved
-        if not solved:
-            for i in range(k_all):
-                for k in range(k_all):
-                    root[i, k, j] = np.nan
+        for i in range(k_all):
+            mean[i, j] = centre[i, 0]
+            for k in range(k_all):
+                root[i, k, j] = np.nan
+        whole = factor[k_all, k_all, 0]
+        if not _decompose(factor, d, centre, count[j]) or count[j] < min_obs:
             continue
         left = max(d[k_all, 0], 0.0)
         spare = count[j] - p
         s2 = left / spare if spare > 0.0 else np.nan
-        out[2 * k_all + 2, j] = 1.0 - left / whole_y if whole_y > 0.0 else np.nan
-        _coefficients(factor, d, centre, out, j)
-        spread = 1.0 / number[0]
-        for k in range(k_all):
-            width = np.sqrt(d[k, 0])
-            along = 0.0
-            for i in range(k_all):
-                root[i, k, j] = factor[i, k, 0] / width if i < k else 0.0
-            root[k, k, j] = 1.0 / width
-            for i in range(k + 1):
-                along += root[i, k, j] * centre[i, 0]
-            spread += along * along
+        out[2 * k_all + 2, j] = 1.0 - left / whole if whole > 0.0 else np.nan
+        alpha = _coefficients(factor, centre, out[:, j])
+        spread = _root(factor, d, centre, max(count[j], 1.0), root[:, :, j])
         for i in range(k_all):
             total = 0.0
             for k in range(i, k_all):
                 total += root[i, k, j] * root[i, k, j]
             out[k_all + i, j] = np.sqrt(total * s2)
         if intercept:
+            out[2 * k_all, j] = alpha
             out[2 * k_all + 1, j] = np.sqrt(spread * s2)
-        else:
-            out[2 * k_all, j] = np.nan
+
+
+@kernel
+def _products(count, origin, high, low, intercept, centre, factor):  # type: ignore[no-untyped-def]
+    """Means and products (u <= v) of one column, about the means if there is an intercept."""
+    n_var = len(origin)
+    number = (max(count, 1.0), 0.0)
+    for v in range(n_var):
+        shift = _over((high[v], low[v]), number)
+        centre[v, 0], centre[v, 1] = _plus((origin[v], 0.0), shift)
+        for u in range(v + 1):
+            at = n_var + pair(u, v)
+            s = _minus((high[at], low[at]), _times((high[u], low[u]), shift))
+            if not intercept:
+                s = _plus(s, _times(number, _times(_get(centre, u), _get(centre, v))))
+            factor[u, v, 0], factor[u, v, 1] = s
 
 
 @kernel
@@ -221,7 +212,7 @@ def _get(a, i):  # type: ignore[no-untyped-def]
 
 @kernel
 def _decompose(factor, d, centre, n):  # type: ignore[no-untyped-def]
-    """L D L' of one column's products (u <= v), in place; are the regressors independent?"""
+    """L D L' of one column's products (u <= v), in place; False if there is no rank."""
     n_var = factor.shape[0]
     independent = True
     for v in range(n_var):
@@ -246,22 +237,38 @@ def _decompose(factor, d, centre, n):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _coefficients(factor, d, centre, out, j):  # type: ignore[no-untyped-def]
-    """Betas and alpha to `out`; then `factor` becomes the inverse of L' (its upper triangle)."""
-    n_var = factor.shape[0]
-    k_all = n_var - 1
+def _coefficients(factor, centre, out):  # type: ignore[no-untyped-def]
+    """Betas to `out`, by back-substitution; return alpha."""
+    k_all = factor.shape[0] - 1
     alpha = _get(centre, k_all)
     for i in range(k_all - 1, -1, -1):
         b = _get(factor[i], k_all)
         for k in range(i + 1, k_all):
             b = _minus(b, _times(_get(factor[i], k), _get(factor[k], k_all)))
         factor[i, k_all, 0], factor[i, k_all, 1] = b
-        out[i, j] = b[0]
+        out[i] = b[0]
         alpha = _minus(alpha, _times(b, _get(centre, i)))
-    out[2 * k_all, j] = alpha[0]
+    return alpha[0]
+
+
+@kernel
+def _root(factor, d, centre, n, root):  # type: ignore[no-untyped-def]
+    """Inverse of D^(1/2) L' to `root`; return the square of alpha's error over the variance."""
+    k_all = len(root)
     for i in range(k_all):
-        for k in range(i + 1, k_all):
+        for k in range(i + 1, k_all):  # row i of the inverse of L', in place
             s = _get(factor[i], k)
             for m in range(i + 1, k):
                 s = _plus(s, _times(_get(factor[m], k), _get(factor[i], m)))
             factor[i, k, 0], factor[i, k, 1] = -s[0], -s[1]
+    spread = 1.0 / n
+    for k in range(k_all):
+        length = np.sqrt(d[k, 0])
+        along = 0.0
+        for i in range(k_all):
+            root[i, k] = factor[i, k, 0] / length if i < k else 0.0
+        root[k, k] = 1.0 / length
+        for i in range(k + 1):
+            along += root[i, k] * centre[i, 0]
+        spread += along * along
+    return spread

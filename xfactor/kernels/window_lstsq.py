@@ -9,7 +9,7 @@ the L1 cache until its results are written; only the suffix sums of the block be
 
 import numpy as np
 
-from xfactor.kernels._compile import kernel
+from xfactor.kernels._compile import inlined, kernel
 from xfactor.kernels._intrinsics import LINE, will_write
 from xfactor.kernels.columns import LANES, begin, observe
 from xfactor.kernels.lanes import CONSTANT, ILL_CONDITIONED, pair
@@ -17,50 +17,21 @@ from xfactor.kernels.lanes import CONSTANT, ILL_CONDITIONED, pair
 FIRST = 6  # where D starts in the rows of `work`
 
 
-@kernel
-def roll(y, x, window, span, intercept, min_obs, beta, stderr, each, n_obs):  # type: ignore[no-untyped-def]
-    """Regress each column of y on x over the window that ends at each row.
-
-    y (date, n), x (date, K, n), or (date, K, 1) if common. `span` = (offset, start, stop) as for
-    `_apply.window`. Results are written to beta and stderr (date, K, n), each (alpha, its error
-    and R2, each (date, n)) and n_obs, which is -1 - n where the window must be solved again from
-    its data; returns how many of those.
-    """
-    offset, start, stop = span
-    n = y.shape[1]
-    n_var = x.shape[1] + 1
-    size = 1 + n_var + n_var * (n_var + 1) // 2
-    suffix = np.empty((window + 1, size, LANES))
-    older = np.zeros((n_var, LANES))
-    for i in range(size):
-        for j in range(LANES):
-            suffix[window, i, j] = 0.0
-    again = 0
-    for left in range(0, n, LANES):
-        first = 0
-        while first < stop:
-            place = (offset + first) % window
-            end = min(first + window - place, stop)
-            rows = (first, end, place)
-            if end > start:  # else it is there for its suffix only
-                again += _solve_block(
-                    y, x, rows, left, suffix, older, start, intercept, min_obs, beta, stderr,
-                    each, n_obs,
-                )  # fmt: skip
-            if end < stop:
-                _suffix_sums(y, x, rows, left, suffix, older)
-            first = end
-    return again
+# The loop over blocks is left to Python: compiled, it would compile all this a second time.
 
 
 @kernel
-def _solve_block(  # type: ignore[no-untyped-def]
+def solve_block(  # type: ignore[no-untyped-def]
     y, x, rows, left, suffix, older, start, intercept, min_obs, beta, stderr, each, n_obs
 ):
-    """Run down one block of dates, `rows` = (first, end, place of the first in its block).
+    """Regress columns left .. left + LANES of y on x over the windows that end in one block.
 
-    suffix (window + 1, size, LANES): sums of the rows of the block before from each place on,
-    about `older`. Returns how many windows are ill-conditioned.
+    y (date, n), x (date, K, n), or (date, K, 1) if common; `rows` = (first, end, place of the
+    first in its block). suffix (window + 1, 1 + V + P, LANES): sums of the block before from each
+    place on, about `older` (V, LANES); its last entry is empty. Windows that end at row `start`
+    or later are written to beta and stderr (date, K, n), each (alpha, its error and R2, each
+    (date, n)) and n_obs, which is -1 - n where the window must be solved again from its data.
+    Returns how many of those.
     """
     first, end, place = rows
     n_var = x.shape[1] + 1
@@ -97,7 +68,7 @@ def _solve_block(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _suffix_sums(y, x, rows, left, suffix, origin):  # type: ignore[no-untyped-def]
+def suffix_sums(y, x, rows, left, suffix, origin):  # type: ignore[no-untyped-def]
     """Sums of one block of dates from each place on, for the windows that end in the next."""
     first, end, place = rows
     n_var = x.shape[1] + 1
@@ -137,7 +108,7 @@ def _add(values, valid, origin, sums, out):  # type: ignore[no-untyped-def]
             at += 1
 
 
-@kernel
+@inlined
 def _merge(a, b, gap, mean, square, work):  # type: ignore[no-untyped-def]
     """Centred products of two sets of sums, the origin of b being `gap` beyond that of a.
 
@@ -167,7 +138,7 @@ def _merge(a, b, gap, mean, square, work):  # type: ignore[no-untyped-def]
             at += 1
 
 
-@kernel
+@inlined
 def _solve(origin, mean, square, work, intercept, min_obs):  # type: ignore[no-untyped-def]
     """Solve by L D L': betas to the last row of `square`'s triangle, alpha to the last mean.
 
@@ -204,7 +175,7 @@ def _solve(origin, mean, square, work, intercept, min_obs):  # type: ignore[no-u
     _substitute(mean, square, work)
 
 
-@kernel
+@inlined
 def _eliminate(square, v, work):  # type: ignore[no-untyped-def]
     """Column v of the triangle: its factors above the diagonal, and what they leave of it."""
     for u in range(1, v):
@@ -220,7 +191,7 @@ def _eliminate(square, v, work):  # type: ignore[no-untyped-def]
             square[pair(u, v), j] = factor
 
 
-@kernel
+@inlined
 def _invert(square, mean, v, work):  # type: ignore[no-untyped-def]
     """Invert element v of D and set the status."""
     for j in range(LANES):
@@ -233,7 +204,7 @@ def _invert(square, mean, v, work):  # type: ignore[no-untyped-def]
         work[FIRST + v, j] = 1.0 / (left if left > 0.0 else 1.0)
 
 
-@kernel
+@inlined
 def _substitute(mean, factor, work):  # type: ignore[no-untyped-def]
     """Back-substitution, and the diagonal of the inverse."""
     n_var = mean.shape[0]
@@ -262,7 +233,7 @@ def _substitute(mean, factor, work):  # type: ignore[no-untyped-def]
                 work[error + i, j] += f * f * work[FIRST + k, j]
 
 
-@kernel
+@inlined
 def _announce(t, left, beta, stderr, each, n_obs):  # type: ignore[no-untyped-def]
     """Ask for the memory that row t of the results will be written to."""
     alpha, alpha_stderr, rsquared = each
@@ -282,9 +253,9 @@ def _announce(t, left, beta, stderr, each, n_obs):  # type: ignore[no-untyped-de
         will_write(n_obs, t * n + left + j)
 
 
-@kernel
+@inlined
 def _write(mean, factor, work, t, left, intercept, beta, stderr, each, n_obs):  # type: ignore[no-untyped-def]
-    """Write row t of the results; how many lanes are ill-conditioned?"""
+    """Write row t of the results; return how many lanes are ill-conditioned."""
     alpha, alpha_stderr, rsquared = each
     k_all = beta.shape[1]
     error = FIRST + k_all + 1

@@ -104,7 +104,9 @@ def history(
     """Estimate by one pass of summed products; a second pass if the errors are robust."""
     p = len(labels) + intercept
     least = _design.least_obs(min_obs, p)
-    finalise = partial(column_lstsq.solve_precise, intercept=intercept, min_obs=least, dtype=y.dtype)
+    finalise = partial(
+        column_lstsq.solve_precise, intercept=intercept, min_obs=least, dtype=y.dtype
+    )
     labelled = _apply.Out((panel.FACTOR,), y.dtype, {panel.FACTOR: labels})
     each = _apply.Out((), y.dtype)
     means = _apply.Out((_ROW,), np.float64, {_ROW: labels})
