@@ -3,7 +3,6 @@
 from fractions import Fraction
 from typing import Any
 
-from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
@@ -31,8 +30,9 @@ def _prefetch(typing: Any, a: Any, i: Any) -> Any:
         array = make_array(signature.args[0])(context, builder, args[0])
         place = builder.gep(array.data, [args[1]])
         pointer = builder.bitcast(place, cgutils.voidptr_t)
-        word = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, word, word, word])
+        word = context.get_value_type(types.int32)
+        nothing = cgutils.ir.VoidType()
+        kind = cgutils.ir.FunctionType(nothing, [cgutils.voidptr_t, word, word, word])
         hint = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
         builder.call(hint, [pointer, word(1), word(3), word(1)])
         return context.get_dummy_value()
