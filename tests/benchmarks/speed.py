@@ -128,9 +128,12 @@ def rows(x: xr.DataArray, window: int = 100) -> list[Row]:
     ]
 
 
-def blocks(x: xr.DataArray) -> object:
+def blocks(x: xr.DataArray | xr.Dataset) -> object:
     """Compute every block, but do not join them: that copy is not the transform's."""
-    return dask.compute(*x.data.to_delayed().ravel(), scheduler="synchronous")
+    arrays = list(x.data_vars.values()) if isinstance(x, xr.Dataset) else [x]
+    alone = len(arrays) == 1  # else they share tasks, which must keep their names
+    parts = [p for a in arrays for p in a.data.to_delayed(optimize_graph=alone).ravel()]
+    return dask.compute(*parts, scheduler="synchronous")
 
 
 def regressions(x: xr.DataArray, window: int) -> list[Row]:
@@ -163,6 +166,8 @@ def regressions(x: xr.DataArray, window: int) -> list[Row]:
         ]
 
     own = partial(xf.cross_sectional_ols, x, exposures, lag=0)
+    rolling = partial(xf.rolling_ols, window=window)
+    lazy, lazy_factors = x.chunk(date=256), factors.chunk(date=256)
     return [
         Row("per-date OLS", own, "np.nansum of 4 arrays", sums),
         Row("per-date OLS", own, "np.linalg.solve", numpy_ols),
@@ -174,10 +179,22 @@ def regressions(x: xr.DataArray, window: int) -> list[Row]:
         ),
         Row(
             "rolling_ols",
-            lambda: xf.rolling_ols(x, factors, window=window),
+            lambda: rolling(x, factors),
             f"statsmodels, {some} assets scaled",
             statsmodels_rolling,
             v.shape[1] / some,
+        ),
+        Row(
+            "rolling_ols through dask",
+            lambda: blocks(rolling(lazy, lazy_factors)),
+            "the same on numpy",
+            lambda: rolling(x, factors),
+        ),
+        Row(
+            "time_series_ols through dask",
+            lambda: blocks(xf.time_series_ols(lazy, lazy_factors, se="ols").drop_vars("residual")),
+            "the same on numpy",
+            lambda: xf.time_series_ols(x, factors, se="ols"),
         ),
     ]
 

@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.regression import oracles
-from xfactor.kernels import column_lstsq, hac, lanes, lstsq, row_lstsq
+from xfactor.kernels import (
+    column_lstsq,
+    columns,
+    hac,
+    history_lstsq,
+    lanes,
+    lstsq,
+    row_lstsq,
+    window_lstsq,
+)
 
 NAN = np.nan
 ROWS = {"weighted": False, "intercept": True, "min_obs": 4}
@@ -65,7 +74,7 @@ def test_row_lstsq__does_not_change_its_input():
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("columns", [1, 63, 64, 65, 130])
+@pytest.mark.parametrize("columns", [1, 127, 128, 129])
 @pytest.mark.parametrize("common", [True, False])
 def test_rolling_lstsq__every_column_is_as_if_alone(columns, common):
     y, xs = drawn(3, rows=20, columns=columns)
@@ -154,16 +163,46 @@ def test_solve_columns__python_source_gives_what_the_compiled_code_gives(interce
     np.testing.assert_allclose(got[:, :3], want[:, :3], rtol=1e-12)
 
 
-def test_block_sums__python_source_gives_what_the_compiled_code_gives(monkeypatch):
+def with_python_source(monkeypatch, *modules):
+    """Replace the compiled functions of the modules by what they were compiled from."""
+    for module in modules:
+        for name, value in list(vars(module).items()):
+            source = getattr(value, "py_func", None)
+            if source is not None:
+                monkeypatch.setattr(module, name, source)
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_rolling_lstsq__python_source_gives_what_the_compiled_code_gives(intercept, monkeypatch):
     y, xs = drawn(8, rows=14, columns=2)
     x = np.stack(xs, axis=1)
-    want = windowed(y, x)
-    for name in ("load_row", "add_row", "merge", "block_sums"):
-        monkeypatch.setattr(lanes, name, getattr(lanes, name).py_func)
+    want = windowed(y, x, intercept=intercept)
+    with_python_source(monkeypatch, window_lstsq, columns, lanes)
     with np.errstate(all="ignore"):
-        got = windowed(y, x)
+        got = windowed(y, x, intercept=intercept)
     for a, b in zip(got, want, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_solve_precise__python_source_gives_what_the_compiled_code_gives(intercept, monkeypatch):
+    y, xs = drawn(9, rows=20, columns=2)
+    x = np.stack([xs[0], xs[0] + 1e-7 * xs[1]], axis=1)  # the second parts of numbers count
+
+    def solved():
+        a, b = (
+            column_lstsq.precise_sums(y, x, offset=0, start=start, stop=start + 10)
+            for start in (0, 10)
+        )
+        total = column_lstsq.merge_precise(a, b)
+        return column_lstsq.solve_precise(total, intercept=intercept, min_obs=4, dtype=np.float64)
+
+    want = solved()
+    with_python_source(monkeypatch, history_lstsq, columns, lanes)
+    with np.errstate(all="ignore"):
+        got = solved()
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
 
 
 def test_row_lstsq__python_source_gives_what_the_compiled_code_gives(monkeypatch):

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from xfactor.kernels import lanes
+from xfactor.kernels import history_lstsq, window_lstsq
 from xfactor.kernels._blocks import compilable
 from xfactor.kernels._compile import kernel
-from xfactor.kernels.lanes import LANES
+from xfactor.kernels.columns import LANES
 from xfactor.kernels.lstsq import Statistics, n_products, solve_by_qr, solve_columns, split
 
 
@@ -32,64 +32,39 @@ def rolling_lstsq(
     x = _regressors(y, xs)
     y = compilable(y)
     n_var = x.shape[1] + 1
-    n = y.shape[1]
-    out = np.empty((stop - start, 2 * n_var + 3, n))
-    suffix = np.zeros((window + 1, 1 + 2 * n_var + n_products(n_var), LANES))
-    for left in range(0, n, LANES):
-        suffix[:] = 0.0
-        row = 0
-        while row < stop:
-            place = (offset + row) % window
-            end = min(row + window - place, stop)
-            _window_block(y, x, (row, end, place), left, window, start, suffix, intercept,
-                          min_obs, out)  # fmt: skip
-            row = end
-    _windows_again(y, x, window, intercept, start, out)
-    return split(out, n_var - 1, y.dtype)
-
-
-def _window_block(
-    y: np.ndarray,
-    x: np.ndarray,
-    rows: tuple[int, int, int],
-    left: int,
-    window: int,
-    start: int,
-    suffix: np.ndarray,
-    intercept: bool,
-    min_obs: int,
-    out: np.ndarray,
-) -> None:
-    first, end, _ = rows
-    wanted = max(start, first)
-    count = max(end - wanted, 0)
-    n_var = x.shape[1] + 1
-    mean = np.empty((count, n_var + 1, LANES))
-    square = np.empty((count, n_products(n_var), LANES))
-    prefix = np.empty(suffix.shape[1:])
-    lanes.block_sums(y, x, rows, left, window, wanted, prefix, suffix, mean, square)
-    if not count:
-        return  # a block of dates that are there for their suffix only
-    solved = np.empty((count, out.shape[1], LANES))
-    lanes.solve_all(mean, square, intercept, min_obs, solved)
-    width = min(LANES, y.shape[1] - left)
-    out[wanted - start : end - start, :, left : left + width] = solved[:, :, :width]
-
-
-def _windows_again(
-    y: np.ndarray, x: np.ndarray, window: int, intercept: bool, start: int, out: np.ndarray
-) -> None:
-    """Solve ill-conditioned windows from their data; compiled only where there are any."""
-    which = np.argwhere(out[:, -1] == 1.0)
-    if len(which):
-        _solve_windows(compilable(y, np.float64), x, window, intercept, start, which, out)
+    shape = (stop - start, y.shape[1])
+    beta, stderr = (np.empty((shape[0], n_var - 1, shape[1]), dtype=y.dtype) for _ in range(2))
+    each = (np.empty(shape, y.dtype), np.empty(shape, y.dtype), np.empty(shape, y.dtype))
+    n_obs = np.empty(shape, dtype=np.int32)
+    suffix = np.empty((window + 1, 1 + n_var + n_products(n_var), LANES))
+    suffix[window] = 0.0
+    older = np.zeros((n_var, LANES))
+    again = 0
+    for left in range(0, shape[1], LANES):
+        first = 0
+        while first < stop:
+            place = (offset + first) % window
+            end = min(first + window - place, stop)
+            rows = (first, end, place)
+            if end > start:  # else it is there for its suffix only
+                again += window_lstsq.solve_block(
+                    y, x, rows, left, suffix, older, start, intercept, min_obs, beta, stderr,
+                    each, n_obs,
+                )  # fmt: skip
+            if end < stop:
+                window_lstsq.suffix_sums(y, x, rows, left, suffix, older)
+            first = end
+    if again:  # solved from their data; compiled only where there are any
+        _solve_windows(y, x, window, intercept, start, np.argwhere(n_obs < 0), beta, stderr, each,
+                       n_obs)  # fmt: skip
+    return beta, stderr, *each, n_obs
 
 
 @kernel
-def _solve_windows(y, x, window, intercept, start, which, out):  # type: ignore[no-untyped-def]
+def _solve_windows(y, x, window, intercept, start, which, beta, stderr, each, n_obs):  # type: ignore[no-untyped-def]
     k_all = x.shape[1]
     one = np.ones((1, 1))
-    result = np.zeros(out.shape[1])
+    result = np.zeros(2 * k_all + 5)
     for i in range(which.shape[0]):
         t, column = which[i, 0], which[i, 1]
         last = start + t
@@ -101,11 +76,13 @@ def _solve_windows(y, x, window, intercept, start, which, out):  # type: ignore[
             y_row[0, r - first] = y[r, column]
             for k in range(k_all):
                 x_row[0, k, r - first] = x[r, k, own]
-        for s in range(out.shape[1]):
-            result[s] = out[t, s, column]
         solve_by_qr(y_row, x_row, one, False, intercept, result)
-        for s in range(out.shape[1]):
-            out[t, s, column] = result[s]
+        for k in range(k_all):
+            beta[t, k, column] = result[k]
+            stderr[t, k, column] = result[k_all + k]
+        for s in range(3):
+            each[s][t, column] = result[2 * k_all + s]
+        n_obs[t, column] = -1 - n_obs[t, column]
 
 
 def _regressors(y: np.ndarray, xs: tuple[np.ndarray, ...]) -> np.ndarray:
@@ -121,27 +98,55 @@ def _regressors(y: np.ndarray, xs: tuple[np.ndarray, ...]) -> np.ndarray:
 # --- over the whole history -------------------------------------------------------------------
 
 
+def precise_sums(
+    y: np.ndarray, *xs: np.ndarray, offset: int, start: int, stop: int
+) -> tuple[np.ndarray, ...]:
+    """Sums of rows start:stop: count (n,), origin (V, n), first sums and products in two parts."""
+    y = compilable(y[start:stop])
+    x = _regressors(y, tuple(x[start:stop] for x in xs))
+    n = y.shape[1]
+    n_var = x.shape[1] + 1
+    size = n_var + n_products(n_var)
+    total = (np.zeros(n), np.zeros((n_var, n)), np.zeros((size, n)), np.zeros((size, n)))
+    history_lstsq.sum_columns(y, x, *total)
+    return total
+
+
+def merge_precise(a: tuple[np.ndarray, ...], b: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """Combine the sums of two stretches of dates."""
+    total = tuple(x.copy() for x in a)
+    history_lstsq.merge_columns(*total, *b)
+    return total
+
+
+def solve_precise(
+    total: tuple[np.ndarray, ...], *, intercept: bool, min_obs: int, dtype: Any
+) -> tuple[np.ndarray, ...]:
+    """Regress every column from the sums of the whole history.
+
+    Beside the statistics: the means of the regressors (K, n), and the root (K, K, n) that makes
+    their deviations orthonormal; NaN where there is no solution.
+    """
+    n_var, n = total[1].shape
+    k = n_var - 1
+    out, mean, root = np.empty((2 * k + 3, n)), np.empty((k, n)), np.empty((k, k, n))
+    history_lstsq.solve_columns(*total, intercept, min_obs, out, mean, root)
+    fit = [r.astype(dtype, copy=False) for r in (out[:k], out[k : 2 * k], *out[2 * k :])]
+    return (*fit, total[0].astype(np.int32), mean, root)
+
+
+# --- means and centred products, as other statistics need them ----------------------------------
+
+
 def history_sums(
     y: np.ndarray, *xs: np.ndarray, offset: int, start: int, stop: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Count and means (V + 1, n), centred products (V (V + 1) / 2, n) of rows start:stop."""
-    y = compilable(y[start:stop])
-    x = _regressors(y, tuple(x[start:stop] for x in xs))
-    n_rows, n = y.shape
-    n_var = x.shape[1] + 1
-    mean = np.zeros((n_var + 1, n))
-    square = np.zeros((n_products(n_var), n))
-    empty = np.zeros((1, 1 + 2 * n_var + len(square), LANES))
-    prefix = np.empty(empty.shape[1:])
-    one_mean, one_square = np.zeros((1, len(mean), LANES)), np.zeros((1, len(square), LANES))
-    for left in range(0, n, LANES):
-        rows = (0, n_rows, 0)
-        last = n_rows - 1
-        lanes.block_sums(y, x, rows, left, 1, last, prefix, empty, one_mean, one_square)
-        width = min(LANES, n - left)
-        mean[:, left : left + width] = one_mean[0, :, :width]
-        square[:, left : left + width] = one_square[0, :, :width]
-    return mean, square
+    count, origin, total, _ = precise_sums(y, *xs, offset=offset, start=start, stop=stop)
+    first, square = total[: len(origin)], total[len(origin) :]
+    shift = first / np.maximum(count, 1.0)
+    row, column = np.tril_indices(len(origin))
+    return np.concatenate([origin + shift, count[None]]), square - first[row] * shift[column]
 
 
 def merge_history(

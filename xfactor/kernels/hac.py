@@ -44,48 +44,23 @@ def add_scores(a: tuple[np.ndarray], b: tuple[np.ndarray]) -> tuple[np.ndarray]:
     return (a[0] + b[0],)
 
 
-def inverse_products(
-    total: tuple[np.ndarray, np.ndarray], intercept: bool, solved: np.ndarray
-) -> np.ndarray:
-    """Inverse (K, K, n) of the regressors' products over the history; NaN where not `solved`.
-
-    The products are centred if there is an intercept.
-    """
-    mean, square = total
-    k = len(mean) - 2
-    x_mean = mean[:k].T
-    gram = np.empty((mean.shape[1], k, k))
-    row, column = np.tril_indices(k)
-    gram[:, row, column] = gram[:, column, row] = square[: len(row)].T
-    if not intercept:
-        gram += mean[-1][:, None, None] * x_mean[:, :, None] * x_mean[:, None, :]
-    gram[~solved] = np.eye(k)
-    scale = np.sqrt(np.einsum("nii->ni", gram))
-    both = scale[:, :, None] * scale[:, None, :]
-    inverse = np.linalg.solve(gram / both, np.broadcast_to(np.eye(k), gram.shape)) / both
-    inverse[~solved] = np.nan
-    return np.moveaxis(inverse, 0, -1)
-
-
 def sandwich_rows(
-    inverse: np.ndarray, x_mean: np.ndarray, meat: np.ndarray, n_obs: np.ndarray, intercept: bool
+    root: np.ndarray, x_mean: np.ndarray, meat: np.ndarray, n_obs: np.ndarray, intercept: bool
 ) -> np.ndarray:
     """Standard errors (row, p) from long-run sums of scores (row, p, p), with n / (n - p).
 
-    With an intercept the scores are those of (1, x - mean), whose cross products vanish: the
-    errors keep their digits whatever the level of x. alpha is then mean(y) - mean(x)' beta.
+    The scores are those of regressors made orthonormal by `root` (row, K, K), beside a constant
+    about their means if there is an intercept: the errors keep their digits however alike the
+    regressors and whatever their level. alpha is mean(y) - mean(x)' beta.
     """
     p = meat.shape[1]
     n = n_obs[:, None].astype(np.float64)
-    outer = inverse
+    to_errors = root
     if intercept:
-        outer = np.zeros_like(meat)
-        outer[:, 0, 0] = 1.0 / np.maximum(n_obs, 1)
-        outer[:, 1:, 1:] = inverse
-    covariance = outer @ meat @ outer
-    variance = np.einsum("rii->ri", covariance).copy()
-    if intercept:
-        to_alpha = np.concatenate([np.ones((len(n), 1)), -x_mean], axis=1)
-        variance[:, 0] = np.einsum("ri,rij,rj->r", to_alpha, covariance, to_alpha)
+        to_errors = np.zeros_like(meat)
+        to_errors[:, 0, 0] = 1.0 / np.maximum(n_obs, 1)
+        to_errors[:, 0, 1:] = -np.einsum("ri,rij->rj", x_mean, root)
+        to_errors[:, 1:, 1:] = root
+    variance = np.einsum("rij,rjk,rik->ri", to_errors, meat, to_errors, optimize=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(n > p, np.sqrt(variance * n / (n - p)), np.nan)

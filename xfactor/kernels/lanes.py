@@ -4,19 +4,15 @@ Every column (asset) has its own regression on K regressors. What belongs to a b
 lies in rows of small arrays (row, LANES), and each step of the arithmetic is one short loop over
 the lanes, with few arrays in it, so that the compiler can prove it safe to vectorise.
 
-There are V = K + 1 variables: the regressors, then y. Their sums are taken about a pivot, the
-first valid observation that came in. Rows: 0 the count, then V pivots, V first sums, and
-P = V (V + 1) / 2 products, where u <= v stand at ``pair(u, v)``. A pivot is one of the
-observations, so products about it exceed those about the mean by a factor of at most the count:
-the cancellation is bounded, whatever the level of the data.
+There are V = K + 1 variables: the regressors, then y, and P = V (V + 1) / 2 products of them, where
+that of u <= v stands at ``pair(u, v)``.
 """
 
 import numpy as np
 
 from xfactor.kernels._compile import kernel
 
-# Lanes in step. 64 columns of 20 running sums are 10 kB and stay in the L1 cache; the suffix sums
-# of a window of 100 are 1 MB and stay in L2.
+# Lanes in step: all that one step needs stays in the L1 cache.
 LANES = 64
 
 # A regressor of which less than this share is left after the others are projected out is solved
@@ -32,99 +28,6 @@ CONSTANT = 1e-29
 def pair(u, v):  # type: ignore[no-untyped-def]
     """Place of the product of variables u <= v."""
     return v * (v + 1) // 2 + u
-
-
-@kernel
-def load_row(y, x, t, left, width, row):  # type: ignore[no-untyped-def]
-    """Put row t of x (date, K, n or 1) and of y (date, n) into row (V, LANES); NaN beyond."""
-    k_all = x.shape[1]
-    own = x.shape[2] == y.shape[1]
-    for k in range(k_all):
-        if own:
-            for j in range(width):
-                row[k, j] = x[t, k, left + j]
-        else:
-            value = x[t, k, 0]
-            for j in range(LANES):
-                row[k, j] = value
-    for j in range(width):
-        row[k_all, j] = y[t, left + j]
-    for j in range(width, LANES):
-        row[k_all, j] = np.nan
-
-
-@kernel
-def add_row(sums, row, work):  # type: ignore[no-untyped-def]
-    """Add one observation to each lane whose variables are all finite; `row` is used up."""
-    n_var = row.shape[0]
-    for j in range(LANES):
-        work[0, j] = 0.0
-    for v in range(n_var):
-        for j in range(LANES):
-            work[0, j] += row[v, j] - row[v, j]  # 0 if finite, else NaN
-    starting = 0
-    for j in range(LANES):
-        work[0, j] = 1.0 if work[0, j] == 0.0 else 0.0
-        starting += work[0, j] > sums[0, j]
-    if starting:  # a lane's first observation becomes its pivot
-        for v in range(n_var):
-            for j in range(LANES):
-                if work[0, j] > sums[0, j]:
-                    sums[1 + v, j] = row[v, j]
-    for j in range(LANES):
-        sums[0, j] += work[0, j]
-    at = 1 + 2 * n_var
-    for v in range(n_var):
-        for j in range(LANES):
-            gap = row[v, j] - sums[1 + v, j]
-            row[v, j] = gap if work[0, j] != 0.0 else 0.0
-        for j in range(LANES):
-            sums[1 + n_var + v, j] += row[v, j]
-        for u in range(v + 1):
-            for j in range(LANES):
-                sums[at, j] += row[u, j] * row[v, j]
-            at += 1
-
-
-@kernel
-def merge(a, b, mean, square, work):  # type: ignore[no-untyped-def]
-    """Means and count (V + 1) and centred products of two sets of sums; either may be empty."""
-    n_var = mean.shape[0] - 1
-    for j in range(LANES):
-        n_a = a[0, j]
-        n_b = b[0, j]
-        mean[n_var, j] = n_a + n_b
-        work[0, j] = 1.0 / (n_a if n_a > 1.0 else 1.0)
-        work[1, j] = 1.0 / (n_b if n_b > 1.0 else 1.0)
-    for j in range(LANES):
-        n = mean[n_var, j]
-        share = b[0, j] / (n if n > 1.0 else 1.0)
-        work[2, j] = share
-        work[3, j] = share * a[0, j]
-    gaps = 4
-    for v in range(n_var):
-        # Means relative to their pivots, and the pivots' difference: at a high level the
-        # difference of two rounded means would have lost the digits that count.
-        for j in range(LANES):
-            mean[v, j] = a[1 + n_var + v, j] * work[0, j]
-        for j in range(LANES):
-            rest = b[1 + n_var + v, j] * work[1, j] - mean[v, j]
-            gap = (b[1 + v, j] - a[1 + v, j]) + rest
-            work[gaps + v, j] = gap if work[2, j] > 0.0 else 0.0
-        for j in range(LANES):
-            mean[v, j] = a[1 + v, j] + (mean[v, j] + work[gaps + v, j] * work[2, j])
-    at = 0
-    first, product = 1 + n_var, 1 + 2 * n_var
-    for v in range(n_var):
-        for u in range(v + 1):
-            for j in range(LANES):
-                square[at, j] = a[product + at, j] - a[first + u, j] * a[first + v, j] * work[0, j]
-            for j in range(LANES):
-                square[at, j] += work[gaps + u, j] * work[gaps + v, j] * work[3, j]
-            for j in range(LANES):
-                s = b[product + at, j] - b[first + u, j] * b[first + v, j] * work[1, j]
-                square[at, j] += s
-            at += 1
 
 
 @kernel
@@ -244,41 +147,6 @@ def back_substitute(mean, root, intercept, work, out):  # type: ignore[no-untype
                 out[i, j] = np.nan
         for j in range(LANES):
             out[i, j] = out[i, j] if out[flag, j] == 0.0 else np.nan
-
-
-@kernel
-def block_sums(y, x, rows, left, window, start, prefix, suffix, mean, square):  # type: ignore[no-untyped-def]
-    """Run down one block of dates, `rows` = (first, end, its first row's place in the block).
-
-    Rows from `start` on get the means (row, V + 1, LANES) and centred products (row, P, LANES) of
-    their window: prefix of this block and suffix of the one before. Then `suffix` is made anew
-    from this block, for the next one; its last entry stays empty.
-    """
-    first, end, place = rows
-    n_var = x.shape[1] + 1
-    width = min(LANES, y.shape[1] - left)
-    values = np.zeros((n_var, LANES))
-    work = np.zeros((2 * n_var + 6, LANES))
-    for i in range(prefix.shape[0]):
-        for j in range(LANES):
-            prefix[i, j] = 0.0
-    for t in range(first, end):
-        load_row(y, x, t, left, width, values)
-        add_row(prefix, values, work)
-        if t >= start:
-            older = place + t - first + 1  # the suffix holds the rows from here on
-            older = older if older < window else suffix.shape[0] - 1
-            merge(prefix, suffix[older], mean[t - start], square[t - start], work)
-    last = suffix.shape[0] - 1
-    for t in range(end - 1, first - 1, -1):
-        k = place + t - first
-        newer = k + 1 if t < end - 1 else last
-        if k < last:
-            for i in range(prefix.shape[0]):
-                for j in range(LANES):
-                    suffix[k, i, j] = suffix[newer, i, j]
-            load_row(y, x, t, left, width, values)
-            add_row(suffix[k], values, work)
 
 
 @kernel

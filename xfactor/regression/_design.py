@@ -134,6 +134,15 @@ def arguments(y: xr.DataArray, arrays: Sequence[xr.DataArray]) -> list[_apply.Ar
     return [_apply.Arg(y), *[_apply.Arg(a, (panel.FACTOR,)) for a in wide]]
 
 
+def columns(x: Sequence[xr.DataArray]) -> list[xr.DataArray]:
+    """Every regressor as an array of its own, without a factor axis."""
+    return [
+        a.isel({panel.FACTOR: k}, drop=True) if panel.FACTOR in a.dims else a
+        for a in x
+        for k in range(a.sizes.get(panel.FACTOR, 1))
+    ]
+
+
 def default_lags(n_dates: int) -> int:
     """Return floor(4 (T / 100)^(2/9)), the usual number of Newey-West lags.
 

@@ -104,24 +104,27 @@ def history(
     """Estimate by one pass of summed products; a second pass if the errors are robust."""
     p = len(labels) + intercept
     least = _design.least_obs(min_obs, p)
-    finalise = partial(_finalise, intercept=intercept, min_obs=least, dtype=y.dtype)
+    finalise = partial(
+        column_lstsq.solve_precise, intercept=intercept, min_obs=least, dtype=y.dtype
+    )
     labelled = _apply.Out((panel.FACTOR,), y.dtype, {panel.FACTOR: labels})
     each = _apply.Out((), y.dtype)
     means = _apply.Out((_ROW,), np.float64, {_ROW: labels})
     square = _apply.Out((_ROW, _COLUMN), np.float64, {_ROW: labels, _COLUMN: labels})
     outs = [labelled, labelled, each, each, each, _apply.Out((), np.int32), means, square]
-    beta, stderr, alpha, alpha_stderr, rsquared, n_obs, x_mean, inverse = _apply.reduce(
-        column_lstsq.history_sums, column_lstsq.merge_history, finalise,
+    beta, stderr, alpha, alpha_stderr, rsquared, n_obs, x_mean, root = _apply.reduce(
+        column_lstsq.precise_sums, column_lstsq.merge_precise, finalise,
         _design.arguments(y, arrays), outs, dim=dim, what=what,
     )  # fmt: skip
-    (y, *arrays), (beta, alpha, x_mean) = _apply.again((y, *arrays), (beta, alpha, x_mean))
+    known = (beta, alpha, x_mean, root)
+    (y, *arrays), (beta, alpha, x_mean, root) = _apply.again((y, *arrays), known)
     residual = _design.residual(y, arrays, beta, alpha if intercept else None)
     attrs: dict[str, Any] = {"se": se}
     if se != "ols":
         attrs["lags"] = 0 if se == "white" else _lags(lags, y.sizes[dim])
         lazy = any(a.chunks is not None for a in (y, *arrays))
         e = residual if lazy else residual.compute(scheduler="threads")
-        second = [x_mean, inverse, n_obs]
+        second = [x_mean, root, n_obs]
         errors = _robust_errors(e, arrays, second, intercept, attrs["lags"], dim, what)
         errors = errors.where(stderr.notnull().all(panel.FACTOR)).astype(y.dtype)
         start = 1 if intercept else 0
@@ -147,12 +150,6 @@ def _lags(lags: int | None, n_dates: int) -> int:
     return _design.default_lags(n_dates) if lags is None else panel.positive("lags", lags, 0)
 
 
-def _finalise(total: Any, *, intercept: bool, min_obs: int, dtype: Any) -> tuple[np.ndarray, ...]:
-    fit = column_lstsq.solve_history(total, intercept=intercept, min_obs=min_obs, dtype=dtype)
-    solved = np.asarray(np.isfinite(fit[0]).all(axis=0))
-    return (*fit, total[0][:-2], hac.inverse_products(total, intercept, solved))
-
-
 def _robust_errors(
     e: xr.DataArray,
     arrays: list[xr.DataArray],
@@ -163,12 +160,8 @@ def _robust_errors(
     what: str,
 ) -> xr.DataArray:
     """Standard errors (asset, error) by the sandwich of summed scores."""
-    x_mean, inverse, n_obs = first_pass
-    args = _design.arguments(e, arrays)
-    if intercept:
-        means = _own_means(arrays, x_mean)
-        centred = [a.data - m for a, m in zip(args[1:], means, strict=True)]
-        args = [args[0], *[_apply.Arg(c, a.core) for c, a in zip(centred, args[1:], strict=True)]]
+    x_mean, root, n_obs = first_pass
+    args = [_design.arguments(e, [])[0], *_orthonormal(arrays, x_mean if intercept else None, root)]
     labels = [*([_design.INTERCEPT] if intercept else []), *x_mean[_ROW].values]
     meat_out = _apply.Out((_ROW, _COLUMN), np.float64, {_ROW: labels, _COLUMN: labels})
     kernel = partial(hac.score_sums, intercept=intercept, lags=lags)
@@ -177,7 +170,7 @@ def _robust_errors(
     )
     meat = meat.rename({_ROW: "score", _COLUMN: "other_score"})
     args = [
-        _apply.Arg(inverse, (_ROW, _COLUMN)),
+        _apply.Arg(root, (_ROW, _COLUMN)),
         _apply.Arg(x_mean.rename({_ROW: "mean"}), ("mean",)),
         _apply.Arg(meat, ("score", "other_score")),
         _apply.Arg(n_obs),
@@ -187,15 +180,23 @@ def _robust_errors(
     return _apply.along(partial(hac.sandwich_rows, intercept=intercept), bare, [out], what=what)[0]
 
 
-def _own_means(arrays: Sequence[xr.DataArray], x_mean: xr.DataArray) -> list[xr.DataArray]:
-    """Each asset's means of the regressors in each array, with a `factor` dim."""
-    mean = x_mean.rename({_ROW: panel.FACTOR}).drop_vars(panel.FACTOR, errors="ignore")
-    means, at = [], 0
-    for a in arrays:
-        k = a.sizes.get(panel.FACTOR, 1)
-        means.append(mean.isel({panel.FACTOR: slice(at, at + k)}))
-        at += k
-    return means
+def _orthonormal(
+    arrays: Sequence[xr.DataArray], mean: xr.DataArray | None, root: xr.DataArray
+) -> list[_apply.Arg]:
+    """Regressors made orthonormal over each asset's history.
+
+    Scores of regressors that are nearly alike would lose the digits that set them apart.
+    """
+    columns = _design.columns(arrays)
+    if mean is not None:
+        columns = [x - mean.isel({_ROW: i}, drop=True) for i, x in enumerate(columns)]
+    args = []
+    for k in range(len(columns)):
+        z = columns[0] * root.isel({_ROW: 0, _COLUMN: k}, drop=True)
+        for i in range(1, k + 1):
+            z = z + columns[i] * root.isel({_ROW: i, _COLUMN: k}, drop=True)
+        args.append(_apply.Arg(z.expand_dims(panel.FACTOR), (panel.FACTOR,)))
+    return args
 
 
 def _only(total: tuple[np.ndarray]) -> np.ndarray:
