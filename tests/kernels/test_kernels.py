@@ -4,6 +4,8 @@ Through the labelled functions the kernels have their oracles already; here are 
 only the bare arrays show, and the jitted functions run as Python so that coverage sees their lines.
 """
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -36,14 +38,20 @@ KERNELS = {
     "demean": rows.demean_rows,
     "demean by": lambda x: rows.demean_rows(x, codes(x)),
     "quantile": lambda x: rows.quantile_rows(x, q=np.array([0.1, 0.5])),
-    "qcut": lambda x: rows.qcut_rows(x, bins=3, ecdf=False),
-    "many buckets": lambda x: rows.qcut_rows(x, codes(x), bins=50, ecdf=True),
+    "quantile by": lambda x: rows.quantile_rows(x, codes(x), q=np.array([0.1, 0.5])).sum(axis=2),
+    "qcut": lambda x: rows.qcut_rows(x, cuts=equal(3), ecdf=False),
+    "many buckets": lambda x: rows.qcut_rows(x, codes(x), cuts=equal(50), ecdf=True),
+    "rank buckets": lambda x: rank.bucket_rows(x, codes(x), cuts=equal(3)),
 }
 
 
 def codes(x):
     """Groups 0, 1, 2 and none, the same on each row."""
     return np.broadcast_to(np.arange(x.shape[1]) % 4 - 1, x.shape)
+
+
+def equal(bins):
+    return rows.Cuts(tuple(range(1, bins)), bins)
 
 
 WINDOWS = {
@@ -153,3 +161,22 @@ def test_row_kernel__is_the_same_however_the_rows_are_blocked(name, n, monkeypat
     monkeypatch.setattr(_blocks, "BLOCK_CELLS", 3 * n)
     np.testing.assert_array_equal(KERNELS[name](x), want)
     np.testing.assert_array_equal(KERNELS[name](np.asfortranarray(x)), want)
+
+
+@pytest.mark.parametrize(
+    ("shape", "most", "kernel"),
+    [
+        ((13_000, 10), 256, lambda x, by: rows.quantile_rows(x, by, q=np.array([0.1, 0.5, 0.9]))),
+        ((40, 10_000), 40_000, lambda x, by: rows.qcut_rows(x, by, cuts=equal(50), ecdf=False)),
+        ((40_000, 3), 3, lambda x, by: rows.qcut_rows(x, cuts=equal(500), ecdf=True)),
+    ],
+)
+def test_row_kernel__of_many_groups_or_cuts_needs_no_large_tables(shape, most, kernel):
+    rng = np.random.default_rng(0)
+    x, by = rng.normal(size=shape), rng.integers(0, most, shape)
+    kernel(x[:2], by[:2])  # compiles
+    tracemalloc.start()
+    out = kernel(x, by)
+    peak = tracemalloc.get_traced_memory()[1] - out.nbytes
+    tracemalloc.stop()
+    assert peak < 40 * 8 * _blocks.BLOCK_CELLS

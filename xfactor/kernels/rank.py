@@ -9,11 +9,12 @@ from xfactor.kernels._blocks import by_rows
 from xfactor.kernels._compile import kernel
 from xfactor.kernels._groups import Groups, groups_of, spread
 from xfactor.kernels.order import mend_run, run_end, sort_rows
+from xfactor.kernels.rows import Cuts, steps
 
 ORDINAL, AVERAGE, MIN, MAX, DENSE = range(5)
 METHODS = {"ordinal": ORDINAL, "average": AVERAGE, "min": MIN, "max": MAX, "dense": DENSE}
 
-# How a rank r of n becomes a fraction, named as NumPy names the quantile methods they invert.
+# How a rank r of n becomes a fraction.
 FRACTIONS = ("ecdf", "hazen", "linear")
 
 
@@ -44,40 +45,66 @@ def rank_rows(
 
 
 def top_rows(
-    x: np.ndarray, by: np.ndarray | None = None, *, n: int, order: np.ndarray | None = None
+    x: np.ndarray,
+    by: np.ndarray | None = None,
+    *,
+    n: int,
+    exact: bool = True,
+    order: np.ndarray | None = None,
 ) -> np.ndarray:
-    """True for the `n` largest of each row and group: the last `n` places of the ordinal rank."""
+    """True for the `n` largest of each row and group: the last `n` places of the ordinal rank.
+
+    Without `exact` also for what equals the smallest of these.
+    """
 
     def block(rows: np.ndarray, by: np.ndarray | None) -> np.ndarray:
-        ranks, size, groups = _ranked(rows, by, ORDINAL, True, order)
+        groups = groups_of(by, rows.shape)
+        ranks, size = _ranked(rows, groups, ORDINAL if exact else MAX, True, order)
         return ranks > spread(size, groups) - n
 
     return by_rows(block, x, by, dtype=np.bool_)
 
 
 def bottom_rows(
-    x: np.ndarray, by: np.ndarray | None = None, *, n: int, order: np.ndarray | None = None
+    x: np.ndarray,
+    by: np.ndarray | None = None,
+    *,
+    n: int,
+    exact: bool = True,
+    order: np.ndarray | None = None,
 ) -> np.ndarray:
     """True for the `n` smallest of each row and group: the first `n` places of that rank."""
 
     def block(rows: np.ndarray, by: np.ndarray | None) -> np.ndarray:
-        return _ranked(rows, by, ORDINAL, True, order)[0] <= n
+        groups = groups_of(by, rows.shape)
+        return _ranked(rows, groups, ORDINAL if exact else MIN, True, order)[0] <= n
 
     return by_rows(block, x, by, dtype=np.bool_)
 
 
 def bucket_rows(
-    x: np.ndarray, by: np.ndarray | None = None, *, bins: int, order: np.ndarray | None = None
+    x: np.ndarray,
+    by: np.ndarray | None = None,
+    *,
+    cuts: Cuts,
+    order: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Bucket 0..bins-1 by ordinal rank, so that bucket sizes differ by at most one; -1 missing."""
+    """How many of the `cuts` c lie at or below (r - 1) / n, r the ordinal rank; -1 missing."""
 
     def block(rows: np.ndarray, by: np.ndarray | None) -> np.ndarray:
-        ranks, size, groups = _ranked(rows, by, ORDINAL, True, order)
+        groups = groups_of(by, rows.shape)
+        ranks, size = _ranked(rows, groups, ORDINAL, True, order)
+        sizes, least = steps(size.astype(np.int64), cuts, up=True)
+        # The labels of all ranks of a group of each size, one after the other.
+        tables = [
+            np.searchsorted(t, np.arange(n), "right") for n, t in zip(sizes, least, strict=True)
+        ]
+        first = np.zeros(sizes[-1] + 1)
+        first[sizes] = np.cumsum(sizes) - sizes
+        at = spread(first[size.astype(np.int64)], groups) + ranks - 1.0
         known = ~np.isnan(ranks)
-        label = (
-            (np.where(known, ranks, 1.0) - 1.0) * bins // np.where(known, spread(size, groups), 1.0)
-        )
-        return np.where(known, label, -1.0)
+        labels = np.concatenate([*tables, [-1]])
+        return labels[np.where(known, at, -1.0).astype(np.int64)]
 
     return by_rows(block, x, by, dtype=np.int16)
 
@@ -92,7 +119,8 @@ def _rank_block(
     fraction: str | None,
     normal: bool,
 ) -> np.ndarray:
-    ranks, size, groups = _ranked(rows, by, method, ascending, order)
+    groups = groups_of(by, rows.shape)
+    ranks, size = _ranked(rows, groups, method, ascending, order)
     if fraction is None:
         return ranks
     n = spread(size, groups)
@@ -107,14 +135,13 @@ def _rank_block(
 
 
 def _ranked(
-    rows: np.ndarray, by: np.ndarray | None, method: int, ascending: bool, order: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, Groups]:
-    """Ranks; the highest rank of each group (row, G); the groups."""
-    groups = groups_of(by, rows.shape)
+    rows: np.ndarray, groups: Groups, method: int, ascending: bool, order: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks, and the highest rank of each group (row, G)."""
     signed = rows + rows.dtype.type(0) if ascending else 0 - rows  # -0.0 becomes 0.0
     sorted_ = sort_rows(signed, groups, order)
     highest = sorted_.size.astype(np.float64)
-    return _ranks(*sorted_, signed, method, highest), highest, groups
+    return _ranks(*sorted_, signed, method, highest), highest
 
 
 @kernel
