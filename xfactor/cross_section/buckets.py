@@ -1,7 +1,7 @@
 """Choosing and sorting the assets of each date: the ends, ranges, quantiles and buckets."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Literal
@@ -14,10 +14,15 @@ from xfactor.cross_section._transform import T, run, transform
 from xfactor.kernels import rank as _rank
 from xfactor.kernels import rows as _rows
 
+Places = Literal[
+    "linear", "lower", "higher", "midpoint", "nearest", "inverted_cdf",
+    "interpolated_inverted_cdf", "hazen", "weibull", "median_unbiased", "normal_unbiased",
+]  # fmt: skip
 CUTS = ("pivot", "ecdf", "rank")
 QUANTILE = "quantile"  # dim of several quantiles
 MOST = int(np.iinfo(np.int16).max)  # buckets
-PLAIN = 10**6  # a denominator up to here is meant
+PLAIN = 10**6  # a denominator up to here is meant ...
+ROUNDING = 1e-14  # ... where the float is so near
 
 
 def top(
@@ -180,7 +185,7 @@ def quantile(
     x: T,
     q: float | Sequence[float] | np.ndarray,
     *,
-    method: str = "linear",
+    method: Places = "linear",
     dim: str = panel.ASSET,
     where: xr.DataArray | None = None,
     by: xr.DataArray | None = None,
@@ -241,7 +246,7 @@ def quantile(
         found = found.rename(v.name).assign_attrs(v.attrs)
         if by is not None:
             found = found.transpose(*v.dims, QUANTILE)
-        return found.isel({QUANTILE: 0}) if np.ndim(q) == 0 else found
+        return found.isel({QUANTILE: 0}) if _listed(q) is None else found
 
     if isinstance(x, xr.Dataset):
         panel.check_dim(x, dim, "quantile")
@@ -252,11 +257,17 @@ def quantile(
     return one(x)
 
 
+def _listed(given: Any) -> list[Any] | None:
+    """What is in a list, an array or the like; None if `given` is none of these."""
+    one = isinstance(given, str | bytes) or not isinstance(given, Iterable)
+    return None if one or getattr(given, "ndim", 1) == 0 else list(given)
+
+
 def _fractions(q: Any) -> np.ndarray:
     """One fraction, or each of several, checked: (K,)."""
-    several = isinstance(q, tuple | list) or (isinstance(q, np.ndarray) and q.ndim > 0)
+    several = _listed(q)
     try:
-        numbers = [panel.number("q", one) for one in (q if several else [q])]
+        numbers = [panel.number("q", one) for one in ([q] if several is None else several)]
     except panel.PanelError:
         numbers = [np.nan]
     if not all(0 <= n <= 1 for n in numbers):
@@ -339,28 +350,29 @@ def qcut(
 
 def _cuts(bins: Any) -> _rows.Cuts:
     """Where to cut: between so many equal buckets, or at the inner ones of the edges given."""
-    if not isinstance(bins, tuple | list) and not (isinstance(bins, np.ndarray) and bins.ndim > 0):
-        n = panel.positive("bins", bins)
-        cuts = _rows.Cuts(tuple(range(1, n)), n) if n <= MOST else None
-    else:
-        numbers = [panel.number("bins", b) for b in bins]
+    several = _listed(bins)
+    n = panel.positive("bins", bins) if several is None else len(several) - 1
+    if n > MOST:
+        raise panel.error(
+            f"bins={panel.shown(bins)} was given", "at most 32767 buckets", "Use rank instead"
+        )
+    shares, whole = tuple(range(1, n)), n
+    if several is not None:
+        numbers = [panel.number("bins", b) for b in several]
         if [*numbers[:1], *numbers[-1:]] != [0, 1] or any(a >= b for a, b in pairwise(numbers)):
             raise panel.error(
                 f"bins={panel.shown(bins)} was given",
                 "a number of buckets, or fractions that rise from 0 to 1",
                 "Use e.g. bins=[0, 0.3, 0.7, 1]",
             )
-        edges = [_exact(b) for b in bins]
+        edges = [_exact(b) for b in several]
         whole = math.lcm(*[e.denominator for e in edges])
         shares = tuple(int(e * whole) for e in edges[1:-1])
-        cuts = _rows.Cuts(shares, whole) if len(edges) <= MOST else None
-    if cuts is None:
-        raise panel.error(f"bins={bins} was given", "at most 32767 buckets", "Use rank instead")
-    return cuts
+    return _rows.Cuts(shares, whole)
 
 
 def _exact(share: Any) -> Fraction:
     """The plain fraction that a float stands for: 3/10 for 0.3, a third for 0.3333333333333333."""
     written = Fraction(str(share))  # of a float32 the few digits that it was written with
     plain = written.limit_denominator(PLAIN)
-    return plain if abs(plain - written) <= np.finfo(float).eps else written
+    return plain if abs(plain - written) < ROUNDING else written
