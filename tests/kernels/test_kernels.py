@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import strategies
-from xfactor.kernels import _blocks, order, rank, rolling, rolling_order, rows, shift
+from xfactor.kernels import _blocks, buckets, order, rank, rolling, rolling_order, rows, shift
 from xfactor.kernels._groups import groups_of
 
 NAN = np.nan
@@ -39,9 +39,9 @@ KERNELS = {
     "demean by": lambda x: rows.demean_rows(x, codes(x)),
     "quantile": lambda x: rows.quantile_rows(x, q=np.array([0.1, 0.5])),
     "quantile by": lambda x: rows.quantile_rows(x, codes(x), q=np.array([0.1, 0.5])).sum(axis=2),
-    "qcut": lambda x: rows.qcut_rows(x, cuts=equal(3), ecdf=False),
-    "many buckets": lambda x: rows.qcut_rows(x, codes(x), cuts=equal(50), ecdf=True),
-    "rank buckets": lambda x: rank.bucket_rows(x, codes(x), cuts=equal(3)),
+    "qcut": lambda x: buckets.qcut_rows(x, cuts=equal(3), ecdf=False),
+    "many buckets": lambda x: buckets.qcut_rows(x, codes(x), cuts=equal(50), ecdf=True),
+    "rank buckets": lambda x: buckets.bucket_rows(x, codes(x), cuts=equal(3)),
 }
 
 
@@ -51,7 +51,7 @@ def codes(x):
 
 
 def equal(bins):
-    return rows.Cuts(tuple(range(1, bins)), bins)
+    return buckets.Cuts(tuple(range(1, bins)), bins)
 
 
 WINDOWS = {
@@ -167,8 +167,8 @@ def test_row_kernel__is_the_same_however_the_rows_are_blocked(name, n, monkeypat
     ("shape", "most", "kernel"),
     [
         ((13_000, 10), 256, lambda x, by: rows.quantile_rows(x, by, q=np.array([0.1, 0.5, 0.9]))),
-        ((40, 10_000), 40_000, lambda x, by: rows.qcut_rows(x, by, cuts=equal(50), ecdf=False)),
-        ((40_000, 3), 3, lambda x, by: rows.qcut_rows(x, cuts=equal(500), ecdf=True)),
+        ((40, 10_000), 40_000, lambda x, by: buckets.qcut_rows(x, by, cuts=equal(50), ecdf=False)),
+        ((40_000, 3), 3, lambda x, by: buckets.qcut_rows(x, cuts=equal(500), ecdf=True)),
     ],
 )
 def test_row_kernel__of_many_groups_or_cuts_needs_no_large_tables(shape, most, kernel):

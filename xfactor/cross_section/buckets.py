@@ -11,6 +11,7 @@ import xarray as xr
 
 from xfactor import _apply, panel
 from xfactor.cross_section._transform import T, run, transform
+from xfactor.kernels import buckets as _buckets
 from xfactor.kernels import rank as _rank
 from xfactor.kernels import rows as _rows
 
@@ -341,14 +342,16 @@ def qcut(
                 "Use method='pivot' or 'ecdf'",
             )
         beside = {"by": by}
-        return transform(_rank.bucket_rows, x, dim, "qcut", labelled=True, beside=beside, **options)
+        return transform(
+            _buckets.bucket_rows, x, dim, "qcut", labelled=True, beside=beside, **options
+        )
     beside = {"by": by, "breakpoints_from": breakpoints_from}
     return transform(
-        _rows.qcut_rows, x, dim, "qcut", beside=beside, ecdf=method == "ecdf", **options
+        _buckets.qcut_rows, x, dim, "qcut", beside=beside, ecdf=method == "ecdf", **options
     )
 
 
-def _cuts(bins: Any) -> _rows.Cuts:
+def _cuts(bins: Any) -> _buckets.Cuts:
     """Where to cut: between so many equal buckets, or at the inner ones of the edges given."""
     several = _listed(bins)
     n = panel.positive("bins", bins) if several is None else len(several) - 1
@@ -368,7 +371,7 @@ def _cuts(bins: Any) -> _rows.Cuts:
         edges = [_exact(b) for b in several]
         whole = math.lcm(*[e.denominator for e in edges])
         shares = tuple(int(e * whole) for e in edges[1:-1])
-    return _rows.Cuts(shares, whole)
+    return _buckets.Cuts(shares, whole)
 
 
 def _exact(share: Any) -> Fraction:

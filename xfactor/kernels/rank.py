@@ -9,7 +9,6 @@ from xfactor.kernels._blocks import by_rows
 from xfactor.kernels._compile import kernel
 from xfactor.kernels._groups import Groups, groups_of, spread
 from xfactor.kernels.order import mend_run, run_end, sort_rows
-from xfactor.kernels.rows import Cuts, steps
 
 ORDINAL, AVERAGE, MIN, MAX, DENSE = range(5)
 METHODS = {"ordinal": ORDINAL, "average": AVERAGE, "min": MIN, "max": MAX, "dense": DENSE}
@@ -59,7 +58,7 @@ def top_rows(
 
     def block(rows: np.ndarray, by: np.ndarray | None) -> np.ndarray:
         groups = groups_of(by, rows.shape)
-        ranks, size = _ranked(rows, groups, ORDINAL if exact else MAX, True, order)
+        ranks, size = ranked(rows, groups, ORDINAL if exact else MAX, True, order)
         return ranks > spread(size, groups) - n
 
     return by_rows(block, x, by, dtype=np.bool_)
@@ -77,36 +76,9 @@ def bottom_rows(
 
     def block(rows: np.ndarray, by: np.ndarray | None) -> np.ndarray:
         groups = groups_of(by, rows.shape)
-        return _ranked(rows, groups, ORDINAL if exact else MIN, True, order)[0] <= n
+        return ranked(rows, groups, ORDINAL if exact else MIN, True, order)[0] <= n
 
     return by_rows(block, x, by, dtype=np.bool_)
-
-
-def bucket_rows(
-    x: np.ndarray,
-    by: np.ndarray | None = None,
-    *,
-    cuts: Cuts,
-    order: np.ndarray | None = None,
-) -> np.ndarray:
-    """How many of the `cuts` c lie at or below (r - 1) / n, r the ordinal rank; -1 missing."""
-
-    def block(rows: np.ndarray, by: np.ndarray | None) -> np.ndarray:
-        groups = groups_of(by, rows.shape)
-        ranks, size = _ranked(rows, groups, ORDINAL, True, order)
-        sizes, least = steps(size.astype(np.int64), cuts, up=True)
-        # The labels of all ranks of a group of each size, one after the other.
-        tables = [
-            np.searchsorted(t, np.arange(n), "right") for n, t in zip(sizes, least, strict=True)
-        ]
-        first = np.zeros(sizes[-1] + 1)
-        first[sizes] = np.cumsum(sizes) - sizes
-        at = spread(first[size.astype(np.int64)], groups) + ranks - 1.0
-        known = ~np.isnan(ranks)
-        labels = np.concatenate([*tables, [-1]])
-        return labels[np.where(known, at, -1.0).astype(np.int64)]
-
-    return by_rows(block, x, by, dtype=np.int16)
 
 
 def _rank_block(
@@ -120,7 +92,7 @@ def _rank_block(
     normal: bool,
 ) -> np.ndarray:
     groups = groups_of(by, rows.shape)
-    ranks, size = _ranked(rows, groups, method, ascending, order)
+    ranks, size = ranked(rows, groups, method, ascending, order)
     if fraction is None:
         return ranks
     n = spread(size, groups)
@@ -134,7 +106,7 @@ def _rank_block(
     return ndtri(scores) if normal else scores
 
 
-def _ranked(
+def ranked(
     rows: np.ndarray, groups: Groups, method: int, ascending: bool, order: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ranks, and the highest rank of each group (row, G)."""
