@@ -10,9 +10,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from tests import strategies
-from xfactor.kernels import _blocks, buckets, order, rank, rolling, rolling_order, rows, shift
+from xfactor.kernels import (
+    _blocks,
+    _groups,
+    buckets,
+    order,
+    rank,
+    rolling,
+    rolling_order,
+    rows,
+    shift,
+)
 from xfactor.kernels._groups import groups_of
 
 NAN = np.nan
@@ -99,6 +110,24 @@ def test_rank__compiled_equals_its_python_source(method, x):
     got = rank._ranks.py_func(*ordered, x, method, highest[0])
     np.testing.assert_array_equal(got, rank._ranks(*ordered, x, method, highest[1]))
     np.testing.assert_array_equal(*highest)
+
+
+@given(x=arrays(), data=st.data())
+def test_groups_of__parts_the_cells_of_a_row_as_their_codes_do(x, data):
+    known = st.sampled_from([0, 1, 2, 11, 2**18, 2**40, -1, -(2**40)])
+    by = data.draw(hnp.arrays(np.int64, x.shape, elements=known))
+    groups = groups_of(by, x.shape)
+    assert groups.n <= max(x.shape[1], 1)
+    for codes, own in zip(by, groups.codes, strict=True):
+        np.testing.assert_array_equal(own == groups.n, codes < 0)
+        same, alike = codes[:, None] == codes, own[:, None] == own
+        np.testing.assert_array_equal(alike[codes >= 0], same[codes >= 0])
+    small = np.minimum(by, 20)
+    seen = [np.zeros(21, dtype=np.int64) for _ in range(4)]
+    got, want = (np.empty(by.shape, dtype=np.int32) for _ in range(2))
+    n = _groups._number.py_func(small, *seen[:2], got)
+    assert n == _groups._number(small, *seen[2:], want)
+    np.testing.assert_array_equal(got, want)
 
 
 @pytest.mark.parametrize("n", [1, 2, 255, 5000])
