@@ -60,15 +60,17 @@ def rank(values, labels, method="ordinal", ascending=True, pct=False, scores="ra
     return out
 
 
-def top(values, labels, n):
+def top(values, labels, n, exact=True):
     """The last n of the ascending order: among equal values the later labels."""
     chosen = by_label(values, labels, descending=False)[-n:]
-    return [j in chosen for j in range(len(values))]
+    also = [values[j] for j in chosen if not exact]
+    return [j in chosen or v in also for j, v in enumerate(values)]
 
 
-def bottom(values, labels, n):
+def bottom(values, labels, n, exact=True):
     chosen = by_label(values, labels, descending=False)[:n]
-    return [j in chosen for j in range(len(values))]
+    also = [values[j] for j in chosen if not exact]
+    return [j in chosen or v in also for j, v in enumerate(values)]
 
 
 def quantile(values, q):
@@ -81,11 +83,19 @@ def quantile(values, q):
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
+def edges_of(bins):
+    """The inner edges of equal buckets, or of those given, whose floats mean simple fractions."""
+    if isinstance(bins, int):
+        return [Fraction(k, bins) for k in range(1, bins)]
+    return [Fraction(q).limit_denominator(1000) for q in bins[1:-1]]
+
+
 def qcut(values, *labels, bins, breakpoints=None, method="pivot"):
+    edges = edges_of(bins)
     if method == "rank":
         n = len(valid(values))
         ranks = rank(values, *labels)
-        return [int((r - 1) * bins // n) if r == r else -1 for r in ranks]
+        return [sum(Fraction(r - 1) >= q * n for q in edges) if r == r else -1 for r in ranks]
     chosen = [True] * len(values) if breakpoints is None else breakpoints
     ordered = sorted(valid([v for v, b in zip(values, chosen, strict=True) if b]))
     n = len(ordered)
@@ -93,9 +103,9 @@ def qcut(values, *labels, bins, breakpoints=None, method="pivot"):
         return [-1] * len(values)
     if method == "ecdf":
         share = [Fraction(sum(p <= v for p in ordered), n) for v in values]
-        bucket = [max(math.ceil(bins * f) - 1, 0) for f in share]
+        bucket = [sum(f > q for q in edges) for f in share]
     else:
-        pivots = [ordered[k * (n - 1) // bins] for k in range(1, bins)]
+        pivots = [ordered[math.floor(q * (n - 1))] for q in edges]
         bucket = [sum(v > p for p in pivots) for v in values]
     return [k if math.isfinite(v) else -1 for v, k in zip(values, bucket, strict=True)]
 

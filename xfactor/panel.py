@@ -5,6 +5,7 @@ This is the bottom of the package: it knows xarray, but no kernel, no dask and n
 
 from collections.abc import Iterable, Mapping
 from itertools import zip_longest
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -602,6 +603,75 @@ def label_order(index: pd.Index) -> np.ndarray | None:
     numpy.ndarray or None
         int64 positions (n,).
     """
+    if isinstance(index, pd.CategoricalIndex):  # labels have an order of their own
+        index = pd.Index(index.to_numpy())
     if index.is_monotonic_increasing:
         return None
-    return np.argsort(index.to_numpy(), kind="stable").astype(np.int64)
+    try:
+        return np.argsort(index.to_numpy(), kind="stable").astype(np.int64)
+    except TypeError as mixed:
+        kinds = sorted({type(label).__name__ for label in index})
+        raise error(
+            f"the {index.name or 'asset'!r} labels are of several kinds: {', '.join(kinds)}",
+            "labels of one kind, for ties are broken in their order",
+            "Make all of them text, or numbers",
+        ) from mixed
+
+
+def shown(value: object) -> str:
+    """Return what the caller passed as it stands in a message: on one line, and short.
+
+    Parameters
+    ----------
+    value
+        Anything.
+
+    Returns
+    -------
+    str
+        Its repr, or the name of its type where that is long.
+    """
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"a {type(value).__name__}"
+
+
+def number(name: str, value: Any) -> float:
+    """Return `value` as a float, or raise unless it is one number, and not NaN.
+
+    Parameters
+    ----------
+    name
+        The option's name, for the message.
+    value
+        What the caller passed.
+
+    Returns
+    -------
+    float
+        `value`.
+    """
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if isinstance(value, bool) or not isinstance(value, Real) or value != value:
+        raise PanelError(f"{name}={shown(value)} was given; needed a number.")
+    return float(value)
+
+
+def flag(name: str, value: object) -> bool:
+    """Return `value` as a bool, or raise unless it is True or False.
+
+    Parameters
+    ----------
+    name
+        The option's name, for the message.
+    value
+        What the caller passed.
+
+    Returns
+    -------
+    bool
+        `value`.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise PanelError(f"{name}={shown(value)} was given; needed True or False.")
+    return bool(value)

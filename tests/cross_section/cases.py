@@ -43,7 +43,8 @@ def neutralized(x, **options):
     input; tests with exposures of their own are elsewhere.
     """
     if "asset" not in x.coords:
-        return xf.neutralize(x, xr.DataArray(1.0), **options)
+        zeros = xr.DataArray(np.zeros(x.sizes.get("asset", 1)), dims="asset")
+        return xf.neutralize(x, zeros, **options)
     return xf.neutralize(x, static(x), **options)
 
 
@@ -56,8 +57,15 @@ CASES = [
     case(
         "rank", oracles.rank, True, scaled=False, scores="normal", method="average", ascending=False
     ),
-    *[case("top", oracles.top, True, exact=True, dtype=np.bool_, n=n) for n in (1, 3)],
-    *[case("bottom", oracles.bottom, True, exact=True, dtype=np.bool_, n=n) for n in (1, 3)],
+    *[
+        case(
+            name, oracle, True, exact=True, dtype=np.bool_, twin={"n": n, "exact": every}, n=n,
+            function=partial(getattr(xf, name), exact=every),
+        )
+        for name, oracle in (("top", oracles.top), ("bottom", oracles.bottom))
+        for n in (1, 3)
+        for every in (True, False)
+    ],
     *[
         case("between", oracles.between, exact=True, dtype=np.bool_, low=a, high=b)
         for a, b in [(0.0, 1.0), (0.0, 0.5), (0.25, 0.75), (1.0, 1.0)]
@@ -65,7 +73,7 @@ CASES = [
     *[
         case("qcut", oracles.qcut, m == "rank", exact=True, dtype=np.int16, bins=b, method=m)
         for m in ("pivot", "ecdf", "rank")
-        for b in (1, 2, 5, 40)
+        for b in (1, 2, 5, 40, [0, 0.3, 0.7, 1], [0, 1 / 3, 0.5, 2 / 3, 1], [0, 1])
     ],
     *[
         case(

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xfactor as xf
 from tests import contracts, oracles, strategies
+from xfactor.kernels import rows
 
 NAN = np.nan
 
@@ -40,6 +41,14 @@ def test_top__of_negative_values_is_the_largest():
     np.testing.assert_array_equal(xf.top(x, 1).values, [[False, True, False]])
 
 
+@pytest.mark.parametrize("function", [xf.top, xf.bottom])
+def test_top_and_bottom__refuse_an_exact_that_is_no_flag(panel, function):
+    with pytest.raises(xf.PanelError, match="exact='no' was given; needed True or False"):
+        function(panel["close"], 3, exact="no")
+    want = function(panel["close"], 3)
+    contracts.assert_same_bits(function(panel["close"], 3, exact=np.True_), want)
+
+
 @pytest.mark.parametrize("n", [0, -1, 1.5, True, NAN, np.inf, None, "3"])
 @pytest.mark.parametrize("function", [xf.top, xf.bottom])
 def test_top_and_bottom__refuse_a_wrong_number(panel, function, n):
@@ -67,9 +76,24 @@ def test_quantile__equals_numpy(x):
     got = xf.quantile(x, Q)
     assert got.dtype == x.dtype
     assert got.dims == ("date", "quantile")
+    for same in (tuple(Q), np.array(Q), pd.Index(Q), (q for q in Q)):
+        contracts.assert_same_bits(xf.quantile(x, same), got)
     rtol = 1e-15 if x.dtype == np.float64 else contracts.SINGLE
     atol = contracts.size_of(x) * (1e-16 if x.dtype == np.float64 else 1e-7)
     np.testing.assert_allclose(got.values, want, rtol=rtol, atol=atol)
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN slice:RuntimeWarning")
+@pytest.mark.parametrize("method", rows.PLACES)
+@settings(max_examples=settings().max_examples // 3)
+@given(
+    x=strategies.panels(dtypes=(np.float64,)), q=st.lists(st.floats(0, 1), min_size=1, max_size=4)
+)
+def test_quantile__equals_numpy_in_every_method(method, x, q):
+    known = np.where(np.isfinite(x.values), x.values, NAN)
+    want = np.nanquantile(known, q, axis=x.get_axis_num("asset"), method=method).T
+    got = xf.quantile(x, q, method=method).values
+    np.testing.assert_allclose(got, want, rtol=1e-12, atol=contracts.size_of(x) * 1e-14)
 
 
 @given(x=strategies.panels(), data=st.data())
@@ -112,7 +136,20 @@ def test_quantile__of_an_empty_panel_is_missing(shape):
         assert got.isnull().all()
 
 
-@pytest.mark.parametrize("q", [-0.1, 1.1, NAN, [0.5, 2.0], [[0.5]]])
+def test_quantile__of_the_largest_floats_lies_between_them():
+    x = xr.DataArray([[-1.6e308, 1.6e308]], dims=("date", "asset"))
+    np.testing.assert_allclose(xf.quantile(x, [0.25, 0.5, 1.0]).values, [[-0.8e308, 0, 1.6e308]])
+
+
+def test_quantile__refuses_a_dimension_of_the_name_of_its_own(panel):
+    """The second would take the place of the first."""
+    once = xf.quantile(panel["close"], [0.1, 0.9], by=panel["sector"])
+    for x in (once, once.to_dataset(name="close")):
+        with pytest.raises(xf.PanelError, match=r"close has a dimension 'quantile'; .*Rename it"):
+            xf.quantile(x, 0.5)
+
+
+@pytest.mark.parametrize("q", [-0.1, 1.1, NAN, [0.5, 2.0], [[0.5]], "a", None, True, ["a"]])
 def test_quantile__refuses_what_is_no_fraction(panel, q):
     with pytest.raises(xf.PanelError, match="fractions in"):
         xf.quantile(panel["close"], q)
@@ -194,10 +231,72 @@ def test_qcut__refuses_breakpoints_that_are_no_mask(panel):
             xf.qcut(panel["close"], 3, breakpoints_from=values)
 
 
-@pytest.mark.parametrize("bins", [0, -1, 2.5, True, 40_000])
-def test_qcut__refuses_a_wrong_number_of_bins(panel, bins):
-    with pytest.raises(xf.PanelError, match="bins"):
+@pytest.mark.parametrize(
+    "bins",
+    [
+        *[0, -1, 2.5, True, 40_000, "ab", None, [], [0], [0.1, 1], [0, 0.9], [0, 0.5, 0.5, 1]],
+        *[
+            {"a": 1},
+            xr.DataArray([0, 1]),
+            [0, 0.7, 0.3, 1],
+            [0, NAN, 1],
+            [0, "a", 1],
+            [-1, 1],
+            [[0, 1]],
+            np.linspace(0, 1, 40_000),
+        ],
+    ],
+)
+def test_qcut__refuses_wrong_bins_in_one_line(panel, bins):
+    with pytest.raises(xf.PanelError, match="bins") as refusal:
         xf.qcut(panel["close"], bins)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("edges", [[0, 0.3, 0.7, 1], [0, 0.05, 0.5, 1], [0, 1]])
+@pytest.mark.parametrize("missing", [0, 7])
+def test_qcut__of_unequal_parts_equals_pandas_where_its_edges_are_exact(edges, missing):
+    rng = np.random.default_rng(3)
+    row = np.concatenate([rng.permutation(np.arange(241.0)), np.full(missing, NAN)])
+    rng.shuffle(row)
+    want = pd.Series(pd.qcut(row, edges, labels=False)).fillna(-1).to_numpy()
+    got = xf.qcut(xr.DataArray([row], dims=("date", "asset")), edges)
+    np.testing.assert_array_equal(got.values[0], want)
+
+
+@pytest.mark.parametrize("method", ["pivot", "ecdf", "rank"])
+@pytest.mark.parametrize("n", [2, 3, 7, 10, 100])
+def test_qcut__of_equal_edges_is_that_of_so_many_bins(method, n):
+    """However they were computed: 0.1 + 0.1 + 0.1 and linspace mean 3/10."""
+    x = xr.DataArray(np.random.default_rng(n).normal(size=(1, 4 * n)), dims=("date", "asset"))
+    want = xf.qcut(x, n, method=method)
+    for edges in (
+        np.linspace(0, 1, n + 1),
+        [k / n for k in range(n + 1)],
+        [Fraction(k, n) for k in range(n + 1)],
+        [0, *np.cumsum([1 / n] * (n - 1)), 1],
+        *([np.arange(11, dtype=np.float32) / np.float32(10)] if n == 10 else []),
+    ):
+        contracts.assert_same_bits(xf.qcut(x, edges, method=method), want)
+
+
+def test_qcut__by_rank_counts_in_whole_numbers():
+    """In float32 the product of a rank and a number of bins has no digits left for the cut."""
+    n, bins = 3001, 30_011
+    x = xr.DataArray(np.arange(n, dtype=np.float32)[None], dims=("date", "asset"))
+    want = [r * bins // n for r in range(n)]
+    np.testing.assert_array_equal(xf.qcut(x, bins, method="rank").values, [want])
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [("a", 1), (None, 1), (0, True), (0.5, 0.4), (-0.1, 1), (NAN, 1)]
+)
+def test_between__refuses_what_are_no_fractions_in_one_line(panel, low, high):
+    with pytest.raises(xf.PanelError, match=r"(low|high)=.* given; needed") as refusal:
+        xf.between(panel["close"], low, high)
+    with pytest.raises(xf.PanelError, match="low=a DataArray was given; needed a number"):
+        xf.between(panel["close"], panel["close"], 1)
+    assert "\n" not in str(refusal.value)
 
 
 def test_qcut__takes_more_bins_than_assets(panel):

@@ -90,6 +90,15 @@ def test_neutralize__of_collinear_or_constant_exposures_and_of_thin_dates_is_mis
     assert xf.neutralize(fields.y, fields["size"], min_obs=61).isnull().all()
 
 
+@pytest.mark.parametrize("dims", [(), ("date",)])
+def test_neutralize__refuses_an_exposure_that_all_assets_share(fields, dims):
+    """It is a constant on each date, with which every residual would be missing."""
+    flat = fields.size.isel({d: 0 for d in ("date", "asset") if d not in dims}, drop=True)
+    for exposures in (flat, fields[["value"]].assign(flat=flat)):
+        with pytest.raises(xf.PanelError, match=r"exposure (size|flat) has no dimension 'asset'"):
+            xf.neutralize(fields.y, exposures)
+
+
 def test_neutralize__refuses_to_do_nothing(fields):
     with pytest.raises(xf.PanelError, match="neither exposures nor by"):
         xf.neutralize(fields.y)
@@ -159,7 +168,14 @@ def test_composite__without_weights_is_the_mean_of_what_is_known(fields):
 
 @pytest.mark.parametrize(
     ("weights", "message"),
-    [({"size": 1.0}, "a weight for each of size, value"), ({"size": 0, "value": 0}, "not all 0")],
+    [
+        ({"size": 1.0}, "a weight for each of size, value"),
+        ({"size": 0, "value": 0}, "not all 0"),
+        ([0.5, 0.5], "a mapping of fields to numbers. Use e.g. {'size': 0.5"),
+        ("equal", "a mapping of fields"),
+        ({"size": None, "value": 1.0}, "the weight of size=None was given; needed a number"),
+        ({"size": "1", "value": 1.0}, "the weight of size='1' was given; needed a number"),
+    ],
 )
 def test_composite__refuses_weights_that_do_not_fit(fields, weights, message):
     with pytest.raises(xf.PanelError, match=message):

@@ -147,6 +147,31 @@ def test_transform__refuses_groups_that_are_no_codes(case, panel):
 
 
 @one_each
+@pytest.mark.parametrize("none", [-1, -7, -3_000_000_000, np.iinfo(np.int64).min])
+def test_transform__by_takes_a_negative_code_of_any_size_for_none(case, none):
+    """Narrowed to int32 some of them are 0, or point at memory that is not theirs."""
+    x = strategies.fixed_panel()
+    rng = np.random.default_rng(1)
+    for dims in (("asset",), ("date", "asset")):
+        codes = rng.choice([0, 0, 1, none], [x.sizes[d] for d in dims])
+        by = xr.DataArray(codes, dims=dims, coords={d: x[d] for d in dims})
+        contracts.assert_same_bits(case(x, by=by), case(x, by=by.clip(-1)))
+
+
+@one_each
+@pytest.mark.parametrize("spread", [1, 7919, 2**40])
+def test_transform__by_is_the_same_whatever_the_numbers_and_the_dates_beside(case, spread):
+    """Dates of one group, of few and of many groups: how they are summed must not hang on this."""
+    rng = np.random.default_rng(2)
+    x = xr.DataArray(np.exp(rng.normal(size=(9, 700))), dims=("date", "asset"))
+    codes = rng.integers(0, 600, x.shape) % np.array([1, 5, 600] * 3)[:, None]
+    by = xr.DataArray(codes, dims=x.dims)
+    want = case(x, by=by)
+    got = case(x.chunk(date=(1, 2, 4, 2)), by=by * spread)
+    contracts.assert_same_bits(got.compute(), want)
+
+
+@one_each
 def test_transform__by_computes_nothing_when_called(case, panel, raise_if_computes):
     chunked = panel.chunk(date=5)
     with raise_if_computes():

@@ -95,8 +95,10 @@ def test_rank__ties_go_by_label_and_minus_zero_is_zero(dtype):
         ([7, -3, 0, 2], [4, 1, 2, 3]),
         ([1.5, -0.5, 9.0, 1.0], [3, 1, 4, 2]),
         (["b", "a", "b", "a"], [3, 1, 4, 2]),  # twice the same: in the order of storage
+        (pd.CategoricalIndex(list("dacb"), categories=list("dcba")), [4, 1, 3, 2]),
+        (pd.CategoricalIndex(list("abcd"), categories=list("dcba")), [1, 2, 3, 4]),
     ],
-    ids=["dates", "negative", "floats", "duplicates"],
+    ids=["dates", "negative", "floats", "duplicates", "categories", "sorted categories"],
 )
 def test_rank__ties_go_by_labels_of_any_kind(labels, want):
     x = xr.DataArray(np.ones((1, 4)), dims=("date", "asset"), coords={"asset": labels})
@@ -111,6 +113,26 @@ def test_rank__takes_a_multiindex_of_assets():
     got = xf.rank(x)
     np.testing.assert_array_equal(got.values, [[4, 2, 3, 1]] * 2)
     assert got.indexes["asset"].equals(pairs)
+
+
+def test_rank__refuses_labels_that_have_no_order():
+    x = xr.DataArray(np.ones((1, 2)), dims=("date", "asset"), coords={"asset": ["b", "a"]})
+    mixed = x.assign_coords(asset=np.array(["b", 1], dtype=object))
+    with pytest.raises(xf.PanelError, match="'asset' labels are of several kinds: int, str"):
+        xf.rank(mixed)
+
+
+@pytest.mark.parametrize("value", ["descending", None, 1, 0.0])
+def test_rank__refuses_an_ascending_that_is_no_flag(panel, value):
+    with pytest.raises(xf.PanelError, match=r"ascending=.* given; needed True or False"):
+        xf.rank(panel["close"], ascending=value)
+
+
+def test_rank__takes_the_bools_of_numpy(panel):
+    want = xf.rank(panel["close"], pct=True, ascending=False)
+    got = xf.rank(panel["close"], pct=np.True_, ascending=np.False_)
+    contracts.assert_same_bits(got, want)
+    contracts.assert_same_bits(xf.rank(panel["close"], pct=np.False_), xf.rank(panel["close"]))
 
 
 def test_rank__refuses_an_unknown_method(panel):

@@ -1,6 +1,8 @@
 """Limits and scales: peers, laws, refusals."""
 
 import warnings
+from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ import xfactor as xf
 from tests import contracts, strategies
 
 NAN = np.nan
+SECTOR = xr.DataArray([0, 0, 0], dims="asset")
 
 
 def test_winsorize__does_not_count_missing_values_where_scipy_does():
@@ -55,11 +58,32 @@ def test_winsorize__keeps_to_values_that_were_there(x, limit):
         np.testing.assert_array_equal(np.isnan(after), ~np.isfinite(before))
 
 
-@pytest.mark.parametrize("limits", [-0.1, 0.5, 1.0, (0.6, 0.4), NAN, (0.1, -0.2)])
+@pytest.mark.parametrize("method", ["count", "mad"])
+@pytest.mark.parametrize(
+    "limits", [-0.1, NAN, (0.1, -0.2), (0.1,), (0.1, 0.1, 0.1), [], "a", "3", True, [[0.1, 0.2]]]
+)
+def test_winsorize__refuses_limits_that_are_none_in_one_line(panel, limits, method):
+    for function in (xf.winsorize, xf.trim, xf.standardize):
+        with pytest.raises(xf.PanelError, match=r"limits=.*; needed non-negative ") as refusal:
+            function(panel["close"], limits, method=method)
+        assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("limits", [0.5, 1.0, (0.6, 0.4), np.inf])
 def test_winsorize__refuses_limits_that_leave_nothing(panel, limits):
     for function in (xf.winsorize, xf.standardize):
-        with pytest.raises(xf.PanelError, match="limits"):
+        with pytest.raises(xf.PanelError, match="sum to less than 1"):
             function(panel["close"], limits)
+
+
+def test_winsorize__takes_any_pair_for_limits(panel):
+    want = xf.winsorize(panel["close"], (0.1, 0.2))
+    for pair in ([0.1, 0.2], np.array([0.1, 0.2]), (np.float64(0.1), np.float32(0.2))):
+        contracts.assert_same_bits(xf.winsorize(panel["close"], pair), want)
+    for one in (np.float64(0.1), np.array(0.1)):
+        contracts.assert_same_bits(
+            xf.winsorize(panel["close"], one), xf.winsorize(panel["close"], 0.1)
+        )
 
 
 @given(x=strategies.panels(), ddof=st.integers(0, 2))
@@ -101,6 +125,53 @@ def test_demean__of_the_largest_floats_is_right_or_missing():
         warnings.simplefilter("error")
         got = xf.demean(x).values
     assert (np.isnan(got) | (got == x.values)).all()
+
+
+@pytest.mark.parametrize("function", [xf.demean, partial(xf.neutralize, by=SECTOR)])
+def test_demean_and_neutralize__beyond_float32_are_missing(function):
+    x = xr.DataArray(np.float32([[3e38, 3e38, -3e38]]), dims=("date", "asset"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        got = function(x).values
+    np.testing.assert_allclose(got, [[2e38, 2e38, NAN]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        partial(xf.zscore, method="robust"),
+        partial(xf.winsorize, method="mad"),
+        partial(xf.trim, method="sigma"),
+        partial(xf.quantile, q=0.3),
+        lambda x: xf.composite(xr.Dataset({"a": x, "b": x}), {"a": 2.0, "b": 2.0}),
+    ],
+)
+def test_transform__of_the_largest_floats_does_not_warn(function):
+    x = xr.DataArray([[1.7e308, -1.7e308, 1.6e308, 0.0, 1.0, -1.0]], dims=("date", "asset"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not np.isinf(function(x).values).any()
+        assert not np.isinf(function((2e-270 * x).astype(np.float32)).values).any()
+
+
+def test_zscore__robust_takes_a_distance_beyond_the_floats_for_a_large_one():
+    x = xr.DataArray([[1.6e308, -1.6e308, 1.0, 2.0, 3.0]], dims=("date", "asset"))
+    np.testing.assert_allclose(xf.zscore(x, method="robust").values[0, 2:4], [-1 / 1.4826, 0.0])
+
+
+@pytest.mark.parametrize("first", [0, 1, 3])
+def test_demean__by_weights_keeps_its_digits_beside_an_outlier_of_no_weight(first):
+    """Wherever it is stored: a mean about the first value would have the digits of that one."""
+    values, weights = [1.0, 2.0, 3.0], [1.0, 1.0, 1.0]
+    values.insert(first, 1e12)
+    weights.insert(first, 1e-15)
+    exact = sum(Fraction(v) * Fraction(w) for v, w in zip(values, weights, strict=True))
+    exact /= sum(map(Fraction, weights))
+    x, w = (xr.DataArray([a], dims=("date", "asset")) for a in (values, weights))
+    want = [float(Fraction(v) - exact) for v in values]
+    np.testing.assert_allclose(xf.demean(x, weights=w).values, [want], rtol=1e-13, atol=1e-15)
+    constant = xf.demean(0.1 + 0 * x, weights=w / 3)
+    assert (constant == 0).all()
 
 
 @pytest.mark.parametrize("n", [2, 3, 10, 1000])

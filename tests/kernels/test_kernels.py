@@ -4,13 +4,26 @@ Through the labelled functions the kernels have their oracles already; here are 
 only the bare arrays show, and the jitted functions run as Python so that coverage sees their lines.
 """
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from tests import strategies
-from xfactor.kernels import _blocks, order, rank, rolling, rolling_order, rows, shift
+from xfactor.kernels import (
+    _blocks,
+    _groups,
+    buckets,
+    order,
+    rank,
+    rolling,
+    rolling_order,
+    rows,
+    shift,
+)
 from xfactor.kernels._groups import groups_of
 
 NAN = np.nan
@@ -36,14 +49,20 @@ KERNELS = {
     "demean": rows.demean_rows,
     "demean by": lambda x: rows.demean_rows(x, codes(x)),
     "quantile": lambda x: rows.quantile_rows(x, q=np.array([0.1, 0.5])),
-    "qcut": lambda x: rows.qcut_rows(x, bins=3, ecdf=False),
-    "many buckets": lambda x: rows.qcut_rows(x, codes(x), bins=50, ecdf=True),
+    "quantile by": lambda x: rows.quantile_rows(x, codes(x), q=np.array([0.1, 0.5])).sum(axis=2),
+    "qcut": lambda x: buckets.qcut_rows(x, cuts=equal(3), ecdf=False),
+    "many buckets": lambda x: buckets.qcut_rows(x, codes(x), cuts=equal(50), ecdf=True),
+    "rank buckets": lambda x: buckets.bucket_rows(x, codes(x), cuts=equal(3)),
 }
 
 
 def codes(x):
     """Groups 0, 1, 2 and none, the same on each row."""
     return np.broadcast_to(np.arange(x.shape[1]) % 4 - 1, x.shape)
+
+
+def equal(bins):
+    return buckets.Cuts(tuple(range(1, bins)), bins)
 
 
 WINDOWS = {
@@ -91,6 +110,24 @@ def test_rank__compiled_equals_its_python_source(method, x):
     got = rank._ranks.py_func(*ordered, x, method, highest[0])
     np.testing.assert_array_equal(got, rank._ranks(*ordered, x, method, highest[1]))
     np.testing.assert_array_equal(*highest)
+
+
+@given(x=arrays(), data=st.data())
+def test_groups_of__parts_the_cells_of_a_row_as_their_codes_do(x, data):
+    known = st.sampled_from([0, 1, 2, 11, 2**18, 2**40, -1, -(2**40)])
+    by = data.draw(hnp.arrays(np.int64, x.shape, elements=known))
+    groups = groups_of(by, x.shape)
+    assert groups.n <= max(x.shape[1], 1)
+    for codes, own in zip(by, groups.codes, strict=True):
+        np.testing.assert_array_equal(own == groups.n, codes < 0)
+        same, alike = codes[:, None] == codes, own[:, None] == own
+        np.testing.assert_array_equal(alike[codes >= 0], same[codes >= 0])
+    small = np.minimum(by, 20)
+    seen = [np.zeros(21, dtype=np.int64) for _ in range(4)]
+    got, want = (np.empty(by.shape, dtype=np.int32) for _ in range(2))
+    n = _groups._number.py_func(small, *seen[:2], got)
+    assert n == _groups._number(small, *seen[2:], want)
+    np.testing.assert_array_equal(got, want)
 
 
 @pytest.mark.parametrize("n", [1, 2, 255, 5000])
@@ -153,3 +190,22 @@ def test_row_kernel__is_the_same_however_the_rows_are_blocked(name, n, monkeypat
     monkeypatch.setattr(_blocks, "BLOCK_CELLS", 3 * n)
     np.testing.assert_array_equal(KERNELS[name](x), want)
     np.testing.assert_array_equal(KERNELS[name](np.asfortranarray(x)), want)
+
+
+@pytest.mark.parametrize(
+    ("shape", "most", "kernel"),
+    [
+        ((13_000, 10), 256, lambda x, by: rows.quantile_rows(x, by, q=np.array([0.1, 0.5, 0.9]))),
+        ((40, 10_000), 40_000, lambda x, by: buckets.qcut_rows(x, by, cuts=equal(50), ecdf=False)),
+        ((40_000, 3), 3, lambda x, by: buckets.qcut_rows(x, cuts=equal(500), ecdf=True)),
+    ],
+)
+def test_row_kernel__of_many_groups_or_cuts_needs_no_large_tables(shape, most, kernel):
+    rng = np.random.default_rng(0)
+    x, by = rng.normal(size=shape), rng.integers(0, most, shape)
+    kernel(x[:2], by[:2])  # compiles
+    tracemalloc.start()
+    out = kernel(x, by)
+    peak = tracemalloc.get_traced_memory()[1] - out.nbytes
+    tracemalloc.stop()
+    assert peak < 40 * 8 * _blocks.BLOCK_CELLS

@@ -14,7 +14,7 @@ def returns(values, periods):
     out = []
     for t, new in enumerate(values):
         old = values[t - periods] if t >= periods else NAN
-        known = math.isfinite(new) and math.isfinite(old) and old > 0
+        known = math.isfinite(new) and math.isfinite(old) and old > 0 and new >= 0
         out.append(new / old - 1 if known else NAN)
     return out
 
@@ -43,7 +43,7 @@ def forward_returns(values, periods):
         if len(ahead) < periods or len(valid(ahead)) < periods:
             out.append(NAN)
         else:
-            out.append(math.prod(1 + r for r in ahead) - 1)
+            out.append(math.prod(max(1 + r, 0) for r in ahead) - 1)
     return out
 
 
@@ -54,6 +54,6 @@ CASES = [
     *[case("growth", growth, scaled=False, periods=p) for p in (1, 2, 7, 50)],
     *[
         case("forward_returns", forward_returns, domain="returns", ahead=True, periods=p)
-        for p in (1, 2, 7, 50)
+        for p in (1, 2, 7, 13, 50)
     ],
 ]

@@ -20,7 +20,7 @@ def test_forward_returns__of_n_dates_are_the_lagged_product_of_one(x, n):
     r = x.clip(-1.5, 1.5).where(np.isfinite(x)).astype(float)
     trailing = 1.0
     for k in range(n):
-        trailing = trailing * (1.0 + xf.lag(r, k))
+        trailing = trailing * (1.0 + xf.lag(r, k)).clip(0.0)
     got = xf.lag(xf.forward_returns(r, n), n)
     late = {"date": slice(n, None)}  # the first n dates have no earlier date to be seen from
     np.testing.assert_allclose(got[late], (trailing - 1.0)[late], rtol=1e-9, atol=1e-11)
@@ -78,7 +78,7 @@ def test_returns__equal_pandas_without_padding(x, n):
     past = xf.lag(x, n)
     frame = x.to_pandas().pct_change(n, fill_method=None)
     got = xf.returns(x, n)
-    known = (past > 0).values
+    known = ((past > 0) & (x >= 0)).values
     np.testing.assert_allclose(got.values[known], frame.values[known], rtol=1e-12, atol=1e-15)
     assert got.isnull().values[~known].all()
 
@@ -100,6 +100,11 @@ def test_returns__from_a_price_that_is_not_positive_are_missing(price):
     np.testing.assert_allclose(xf.returns(x).values, [NAN, NAN, 0.1], rtol=1e-12)
 
 
+def test_returns__to_0_are_a_total_loss_and_to_a_negative_price_missing():
+    x = xr.DataArray([10.0, 0.0, 10.0, -10.0], dims="date")
+    np.testing.assert_array_equal(xf.returns(x).values, [NAN, -1.0, NAN, NAN])
+
+
 def test_returns__of_float32_prices_lose_no_digits():
     """A return of 1e-4 has 4 digits left where the ratio was rounded to float32."""
     prices = np.float32([100.0, 100.01, 100.02])
@@ -112,7 +117,7 @@ def test_returns_and_growth__that_float32_cannot_hold_are_missing_and_do_not_war
     x = xr.DataArray(np.float32([1e-30, 1e30, -1e30]), dims="date")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert xf.returns(x).isnull().values.tolist() == [True, True, False]
+        assert xf.returns(x).isnull().values.tolist() == [True, True, True]
         assert xf.growth(x).isnull().values.tolist() == [True, True, False]
         assert xf.diff(3e8 * x).isnull().values.tolist() == [True, False, True]
 
@@ -128,7 +133,8 @@ def test_growth__is_the_return_of_what_was_positive_and_has_the_sign_of_the_chan
     got, change = xf.growth(x, n), xf.diff(x, n)
     known = xf.lag(x, n) > 0
     r = xf.returns(x, n)
-    np.testing.assert_allclose(got.where(known), r.where(known), rtol=1e-9, atol=1e-15)
+    both = known & (x >= 0)
+    np.testing.assert_allclose(got.where(both), r.where(both), rtol=1e-9, atol=1e-15)
     np.testing.assert_array_equal(np.sign(got), np.sign(change.where(xf.lag(x, n) != 0)))
 
 
@@ -157,6 +163,30 @@ def test_forward_returns__beyond_the_floats_are_missing_and_do_not_warn():
         warnings.simplefilter("error")
         got = xf.forward_returns(x, 2).values
     np.testing.assert_array_equal(got, [NAN, 2e300, NAN, NAN])
+
+
+@pytest.mark.parametrize("rest", [1e200, 0.5, -3.0])
+def test_forward_returns__of_what_is_lost_stay_lost(rest):
+    """Products of negative wealth would be a gain, of 0 and infinity a gap."""
+    x = xr.DataArray([0.0, rest, -1.5, rest, rest, rest, 0.0], dims="date")
+    got = xf.forward_returns(x, 5).values
+    np.testing.assert_array_equal(got, [-1.0, -1.0, *[NAN] * 5])
+    lost = xf.cumulative_returns(x, window=5).values
+    np.testing.assert_array_equal(lost[5:], got[:2])
+
+
+@given(n=st.integers(1, 300), rows=st.integers(1, 320), seed=st.integers(0, 9))
+def test_forward_returns__have_the_same_bits_wherever_history_begins(n, rows, seed):
+    """However many dates a chunk has, and whichever it begins with."""
+    r = np.random.default_rng(seed).normal(0.0, 0.02, (320, 3))
+    x = xr.DataArray(r, dims=("date", "asset"))
+    whole = xf.forward_returns(x, n)
+    contracts.assert_same_bits(xf.forward_returns(x[-rows:], n), whole[-rows:])
+    lazy = xf.forward_returns(x.chunk(date=rows), n)
+    contracts.assert_same_bits(lazy.compute(), whole)
+    if n < 320:
+        want = np.prod(1 + r[1 : n + 1], axis=0) - 1
+        np.testing.assert_allclose(whole.values[0], want, rtol=1e-12, atol=1e-13)
 
 
 def test_forward_returns__of_a_delisted_asset_are_missing():

@@ -59,20 +59,26 @@ def run(
     for name, other in beside.items():
         if other is None:
             continue
-        other = _checked(x, other, name)
+        other = _checked(x, other, name, dim)
         args.append(_apply.Arg(other.rename(name), (dim,) if dim in other.dims else ()))
         names.append(name)
     call = partial(_call, kernel, tuple(names), dict(options))
     return _apply.along(call, args, [out], what=what)[0]
 
 
-def _checked(x: xr.DataArray, other: xr.DataArray, name: str) -> xr.DataArray:
+def _checked(x: xr.DataArray, other: xr.DataArray, name: str, dim: str) -> xr.DataArray:
     if name == "by":
         panel.check_codes(x, other, name)
     elif name in ("where", "breakpoints_from"):
         panel.check_mask(x, other, name)
     else:
         panel.check_numbers(x, other, name)
+        if name.startswith("exposure") and dim not in other.dims:
+            raise panel.error(
+                f"{name} has no dimension {dim!r}",
+                f"exposures that vary along {dim!r}",
+                "Leave it out: a constant is always among the regressors",
+            )
         other = panel.as_float(other)
     return panel.bare(x, other)
 

@@ -1,6 +1,9 @@
 """Choosing and sorting the assets of each date: the ends, ranges, quantiles and buckets."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -8,16 +11,26 @@ import xarray as xr
 
 from xfactor import _apply, panel
 from xfactor.cross_section._transform import T, run, transform
+from xfactor.kernels import buckets as _buckets
 from xfactor.kernels import rank as _rank
 from xfactor.kernels import rows as _rows
 
+Places = Literal[
+    "linear", "lower", "higher", "midpoint", "nearest", "inverted_cdf",
+    "interpolated_inverted_cdf", "hazen", "weibull", "median_unbiased", "normal_unbiased",
+]  # fmt: skip
 CUTS = ("pivot", "ecdf", "rank")
+QUANTILE = "quantile"  # dim of several quantiles
+MOST = int(np.iinfo(np.int16).max)  # buckets
+PLAIN = 10**6  # a denominator up to here is meant ...
+ROUNDING = 1e-14  # ... where the float is so near
 
 
 def top(
     x: T,
     n: int,
     *,
+    exact: bool = True,
     dim: str = panel.ASSET,
     where: xr.DataArray | None = None,
     by: xr.DataArray | None = None,
@@ -26,7 +39,7 @@ def top(
 
     Exactly `n` are marked, or all valid ones where there are fewer. Both `top` and `bottom` cut
     the one ordinal rank (ties in label order), so on a date with at least 2 n valid values no
-    asset is in both.
+    asset is in both (unless ``exact=False``).
 
     Parameters
     ----------
@@ -34,6 +47,9 @@ def top(
         Values (date, asset).
     n
         How many.
+    exact
+        If False, whatever equals the last one chosen is marked too: which of equal values are
+        in does not hang on labels, and there may be more than `n`.
     dim
         Dimension to choose along.
     where
@@ -52,14 +68,18 @@ def top(
     >>> x = xr.DataArray([[3.0, 1.0, float("nan"), 2.0]], dims=("date", "asset"))
     >>> xf.top(x, 2).values
     array([[ True, False, False,  True]])
+    >>> tied = xr.DataArray([[5.0, 5.0, 9.0, 1.0]], dims=("date", "asset"))
+    >>> xf.top(tied, 2, exact=False).values
+    array([[ True,  True,  True, False]])
     """
-    return _end(_rank.top_rows, x, n, dim, where, by, "top")
+    return _end(_rank.top_rows, x, n, exact, dim, where, by, "top")
 
 
 def bottom(
     x: T,
     n: int,
     *,
+    exact: bool = True,
     dim: str = panel.ASSET,
     where: xr.DataArray | None = None,
     by: xr.DataArray | None = None,
@@ -72,6 +92,9 @@ def bottom(
         Values (date, asset).
     n
         How many.
+    exact
+        If False, whatever equals the last one chosen is marked too: which of equal values are
+        in does not hang on labels, and there may be more than `n`.
     dim
         Dimension to choose along.
     where
@@ -91,22 +114,23 @@ def bottom(
     >>> xf.bottom(x, 1).values
     array([[False,  True, False, False]])
     """
-    return _end(_rank.bottom_rows, x, n, dim, where, by, "bottom")
+    return _end(_rank.bottom_rows, x, n, exact, dim, where, by, "bottom")
 
 
 def _end(
     kernel: _apply.Kernel,
     x: T,
     n: int,
+    exact: bool,
     dim: str,
     where: xr.DataArray | None,
     by: xr.DataArray | None,
     what: str,
 ) -> T:
-    n = panel.positive("n", n)
     return transform(
-        kernel, x, dim, what, where=where, dtype=np.bool_, labelled=True, beside={"by": by}, n=n
-    )
+        kernel, x, dim, what, where=where, dtype=np.bool_, labelled=True, beside={"by": by},
+        n=panel.positive("n", n), exact=panel.flag("exact", exact),
+    )  # fmt: skip
 
 
 def between(
@@ -145,6 +169,7 @@ def between(
     >>> xf.between(x, 0.5, 1.0).values
     array([[ True, False, False,  True]])
     """
+    low, high = panel.number("low", low), panel.number("high", high)
     if not 0 <= low <= high <= 1:
         raise panel.error(
             f"low={low!r} and high={high!r} were given",
@@ -153,19 +178,20 @@ def between(
         )
     return transform(
         _rows.between_rows, x, dim, "between", where=where, dtype=np.bool_, beside={"by": by},
-        low=float(low), high=float(high),
+        low=low, high=high,
     )  # fmt: skip
 
 
 def quantile(
     x: T,
-    q: float | Sequence[float],
+    q: float | Sequence[float] | np.ndarray,
     *,
+    method: Places = "linear",
     dim: str = panel.ASSET,
     where: xr.DataArray | None = None,
     by: xr.DataArray | None = None,
 ) -> T:
-    """Quantiles of each date, with linear interpolation as in `numpy.quantile`.
+    """Quantiles of each date, as those of `numpy.quantile`.
 
     Parameters
     ----------
@@ -173,6 +199,11 @@ def quantile(
         Values (date, asset).
     q
         Fraction in [0, 1], or several.
+    method
+        Where a quantile lies among the order statistics, as in `numpy.quantile`: ``"linear"``,
+        ``"lower"``, ``"higher"``, ``"midpoint"``, ``"nearest"``, ``"inverted_cdf"``,
+        ``"interpolated_inverted_cdf"``, ``"hazen"``, ``"weibull"``, ``"median_unbiased"`` or
+        ``"normal_unbiased"``.
     dim
         Dimension to reduce.
     where
@@ -192,24 +223,31 @@ def quantile(
     >>> x = xr.DataArray([[3.0, 1.0, float("nan"), 2.0]], dims=("date", "asset"))
     >>> xf.quantile(x, [0.5, 0.75]).values
     array([[2. , 2.5]])
+    >>> xf.quantile(x, [0.5, 0.75], method="higher").values
+    array([[2., 3.]])
     >>> sector = xr.DataArray([0, 0, 1, 1], dims="asset")
     >>> xf.quantile(x, 0.5, by=sector).values
     array([[2., 2., 2., 2.]])
     """
-    fractions = np.atleast_1d(np.asarray(q, dtype=np.float64))
-    if fractions.ndim != 1 or not ((fractions >= 0) & (fractions <= 1)).all():
-        raise panel.error(f"q={q!r} was given", "fractions in [0, 1]", "Use e.g. q=[0.25, 0.75]")
+    panel.choice("method", method, _rows.PLACES)
+    fractions = _fractions(q)
 
     def one(v: xr.DataArray) -> xr.DataArray:
+        if QUANTILE in v.dims:
+            raise panel.error(
+                f"{v.name or 'x'} has a dimension 'quantile'",
+                "that name for the result",
+                "Rename it, e.g. x.rename(quantile='before')",
+            )
         values = panel.masked(v, where)
-        core = ("quantile",) if by is None else (dim, "quantile")
-        out = _apply.Out(core, values.dtype, {"quantile": fractions})
-        beside = {"by": by}
-        found = run(_rows.quantile_rows, values, dim, "quantile", out, beside, {"q": fractions})
+        core = (QUANTILE,) if by is None else (dim, QUANTILE)
+        out = _apply.Out(core, values.dtype, {QUANTILE: fractions})
+        options = {"q": fractions, "method": method}
+        found = run(_rows.quantile_rows, values, dim, "quantile", out, {"by": by}, options)
         found = found.rename(v.name).assign_attrs(v.attrs)
         if by is not None:
-            found = found.transpose(*v.dims, "quantile")
-        return found.isel(quantile=0) if np.ndim(q) == 0 else found
+            found = found.transpose(*v.dims, QUANTILE)
+        return found.isel({QUANTILE: 0}) if _listed(q) is None else found
 
     if isinstance(x, xr.Dataset):
         panel.check_dim(x, dim, "quantile")
@@ -221,9 +259,29 @@ def quantile(
     return one(x)
 
 
+def _listed(given: Any) -> list[Any] | None:
+    """What is in a list, an array or the like; None if `given` is none of these."""
+    one = isinstance(given, str | bytes) or not isinstance(given, Iterable)
+    return None if one or getattr(given, "ndim", 1) == 0 else list(given)
+
+
+def _fractions(q: Any) -> np.ndarray:
+    """One fraction, or each of several, checked: (K,)."""
+    several = _listed(q)
+    try:
+        numbers = [panel.number("q", one) for one in ([q] if several is None else several)]
+    except panel.PanelError:
+        numbers = [np.nan]
+    if not all(0 <= n <= 1 for n in numbers):
+        raise panel.error(
+            f"q={panel.shown(q)} was given", "fractions in [0, 1]", "Use e.g. q=[0.25, 0.75]"
+        )
+    return np.array(numbers, dtype=np.float64)
+
+
 def qcut(
     x: T,
-    bins: int,
+    bins: int | Sequence[float] | np.ndarray,
     *,
     method: Literal["pivot", "ecdf", "rank"] = "pivot",
     breakpoints_from: xr.DataArray | None = None,
@@ -231,7 +289,7 @@ def qcut(
     where: xr.DataArray | None = None,
     by: xr.DataArray | None = None,
 ) -> T:
-    """Bucket each date into `bins` quantiles, 0 for the smallest values.
+    """Bucket each date by quantiles, 0 for the smallest values.
 
     Ties never raise, and only ``method="rank"`` parts equal values.
 
@@ -240,13 +298,15 @@ def qcut(
     x
         Values (date, asset).
     bins
-        Number of buckets, at most 32,767.
+        Number of buckets, at most 32,767; or their edges as fractions of the assets, such as
+        ``[0, 0.3, 0.7, 1]``. These are taken for what they stand for: 0.3 is 3/10, and 1 / 3 is
+        a third.
     method
-        ``"pivot"`` counts the pivots below a value, which are the order statistics at
-        floor(k (n - 1) / bins) for k = 1 .. bins - 1: where `pandas.qcut` computes its edges
-        exactly, the labels are the same. ``"ecdf"`` is ceil(bins * F(x)) - 1, F the share of
-        values not above x (Jensen, Kelly and Pedersen 2023). ``"rank"`` cuts the ordinal rank, so
-        that the sizes of buckets differ by at most one.
+        Of n valid values and the inner edges q: ``"pivot"`` counts the pivots below a value,
+        which are the order statistics at floor(q (n - 1)); where `pandas.qcut` computes its edges
+        exactly, the labels are the same. ``"ecdf"`` counts the edges below F(x), the share of
+        values not above x (Jensen, Kelly and Pedersen 2023). ``"rank"`` counts the edges not above
+        (r - 1) / n, r the ordinal rank, so that the sizes of equal buckets differ by at most one.
     breakpoints_from
         bool mask: pivots or F are taken from these assets only (e.g. NYSE), the labels are given
         to all. Not with ``method="rank"``.
@@ -260,7 +320,7 @@ def qcut(
     Returns
     -------
     DataArray or Dataset
-        int16 labels 0 .. bins - 1; -1 where missing.
+        int16 labels, 0 for the lowest bucket; -1 where missing.
 
     Examples
     --------
@@ -270,12 +330,11 @@ def qcut(
     array([[ 1,  0, -1,  0,  1]], dtype=int16)
     >>> xf.qcut(x, 4, method="rank").values
     array([[ 2,  0, -1,  1,  3]], dtype=int16)
+    >>> xf.qcut(xr.DataArray(range(10), dims="asset"), [0, 0.3, 0.7, 1]).values
+    array([0, 0, 0, 1, 1, 1, 1, 2, 2, 2], dtype=int16)
     """
-    bins = panel.positive("bins", bins)
     panel.choice("method", method, CUTS)
-    if bins > np.iinfo(np.int16).max:
-        raise panel.error(f"bins={bins} was given", "at most 32767 buckets", "Use rank instead")
-    options: dict[str, Any] = {"dtype": np.int16, "where": where, "bins": bins}
+    options: dict[str, Any] = {"dtype": np.int16, "where": where, "cuts": _cuts(bins)}
     if method == "rank":
         if breakpoints_from is not None:
             raise panel.error(
@@ -284,8 +343,40 @@ def qcut(
                 "Use method='pivot' or 'ecdf'",
             )
         beside = {"by": by}
-        return transform(_rank.bucket_rows, x, dim, "qcut", labelled=True, beside=beside, **options)
+        return transform(
+            _buckets.bucket_rows, x, dim, "qcut", labelled=True, beside=beside, **options
+        )
     beside = {"by": by, "breakpoints_from": breakpoints_from}
     return transform(
-        _rows.qcut_rows, x, dim, "qcut", beside=beside, ecdf=method == "ecdf", **options
+        _buckets.qcut_rows, x, dim, "qcut", beside=beside, ecdf=method == "ecdf", **options
     )
+
+
+def _cuts(bins: Any) -> _buckets.Cuts:
+    """Where to cut: between so many equal buckets, or at the inner ones of the edges given."""
+    several = _listed(bins)
+    n = panel.positive("bins", bins) if several is None else len(several) - 1
+    if n > MOST:
+        raise panel.error(
+            f"bins={panel.shown(bins)} was given", "at most 32767 buckets", "Use rank instead"
+        )
+    shares, whole = tuple(range(1, n)), n
+    if several is not None:
+        numbers = [panel.number("bins", b) for b in several]
+        if [*numbers[:1], *numbers[-1:]] != [0, 1] or any(a >= b for a, b in pairwise(numbers)):
+            raise panel.error(
+                f"bins={panel.shown(bins)} was given",
+                "a number of buckets, or fractions that rise from 0 to 1",
+                "Use e.g. bins=[0, 0.3, 0.7, 1]",
+            )
+        edges = [_exact(b) for b in several]
+        whole = math.lcm(*[e.denominator for e in edges])
+        shares = tuple(int(e * whole) for e in edges[1:-1])
+    return _buckets.Cuts(shares, whole)
+
+
+def _exact(share: Any) -> Fraction:
+    """The plain fraction that a float stands for: 3/10 for 0.3, a third for 0.3333333333333333."""
+    written = Fraction(str(share))  # of a float32 the few digits that it was written with
+    plain = written.limit_denominator(PLAIN)
+    return plain if abs(plain - written) < ROUNDING else written

@@ -32,8 +32,8 @@ def neutralize(
     x
         Values (date, asset).
     exposures
-        One regressor (date, asset), several as (date, asset, factor), or a Dataset of them. A
-        constant is always among the regressors.
+        One regressor (date, asset) or (asset,), several with a dimension factor, or a Dataset of
+        them. A constant is always among the regressors.
     weights
         Regression weights (date, asset); an asset without a positive one has no residual.
     min_obs
@@ -68,14 +68,14 @@ def neutralize(
     >>> xf.neutralize(x, by=xr.DataArray([0, 0, 1, 1], dims="asset")).values
     array([[-0.5,  0.5, -1. ,  1. ]])
     """
-    arrays = [] if exposures is None else list(_several(exposures, "neutralize").values())
+    arrays = {} if exposures is None else _several(exposures, "neutralize")
     if not arrays and by is None:
         raise panel.error(
             "neutralize found neither exposures nor by", "one of them", "Or use demean"
         )
     least = None if min_obs is None else panel.positive("min_obs", min_obs)
     beside = {"by": by, "weights": weights}
-    beside |= {f"exposure {k}": e for k, e in enumerate(arrays)}
+    beside |= {f"exposure {k}": e for k, e in arrays.items()}
     return transform(
         _combine.neutralize_rows, x, dim, "neutralize", where=where, beside=beside, min_obs=least
     )
@@ -211,7 +211,13 @@ def _several(x: xr.DataArray | xr.Dataset, what: str) -> dict[str, xr.DataArray]
 def _weights(weights: Mapping[str, float] | None, names: list[str]) -> tuple[float, ...]:
     if weights is None:
         return (1.0 / len(names),) * len(names)
-    given = {str(k): float(v) for k, v in weights.items()}
+    if not isinstance(weights, Mapping):
+        raise panel.error(
+            f"weights={panel.shown(weights)} was given",
+            "a mapping of fields to numbers",
+            f"Use e.g. {dict.fromkeys(names[:2], 0.5)}",
+        )
+    given = {str(k): panel.number(f"the weight of {k}", v) for k, v in weights.items()}
     if set(given) != set(names):
         raise panel.error(
             f"weights has {', '.join(given) or 'nothing'}",

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import numpy as np
 import xarray as xr
 
 from xfactor import panel
@@ -36,9 +37,9 @@ def rank(
         If False, 1 is for the largest; ties are still in label order.
     pct
         Ranks r of n valid values as fractions: True or ``"ecdf"`` gives r / n, ``"hazen"``
-        (r - 1/2) / n, ``"linear"`` (r - 1) / (n - 1), and 1/2 where n is 1. (Each inverts the
-        method of `numpy.quantile` of that name.) With ``method="dense"``, n is the number of
-        distinct values.
+        (r - 1/2) / n, ``"linear"`` (r - 1) / (n - 1), and 1/2 where n is 1. (These invert the
+        methods ``"inverted_cdf"``, ``"hazen"`` and ``"linear"`` of `quantile`.) With
+        ``method="dense"``, n is the number of distinct values.
     scores
         ``"normal"`` gives the normal quantiles of the Hazen fractions, so `pct` has nothing to
         say: -0.674 and 0.674 for two values.
@@ -68,7 +69,7 @@ def rank(
     """
     panel.choice("method", method, _rank.METHODS)
     panel.choice("scores", scores, SCORES)
-    fraction = ("ecdf" if pct else None) if isinstance(pct, bool) else pct
+    fraction = ("ecdf" if pct else None) if isinstance(pct, bool | np.bool_) else pct
     if fraction is not None:
         panel.choice("pct", fraction, _rank.FRACTIONS)
     if scores == "normal":
@@ -77,6 +78,7 @@ def rank(
                 f"pct={pct!r} and scores='normal' were given", "one of them", "Leave pct out"
             )
         fraction = "hazen"
+    ascending = panel.flag("ascending", ascending)
     return transform(
         _rank.rank_rows, x, dim, "rank", where=where, labelled=True, beside={"by": by},
         method=_rank.METHODS[method], ascending=ascending, fraction=fraction,

@@ -1,7 +1,9 @@
 """From a characteristic to an exposure: limits, means and standard deviations of each date."""
 
+from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 import xarray as xr
 
 from xfactor import panel
@@ -9,7 +11,7 @@ from xfactor.cross_section._transform import T, transform
 from xfactor.kernels import rows as _rows
 
 Limit = float | None
-Limits = float | tuple[Limit, Limit] | None
+Limits = float | Sequence[Limit] | np.ndarray | None
 Method = Literal["count", "quantile", "mad", "sigma"]
 
 # Without limits: fractions of the values, or standard deviations about the centre.
@@ -145,7 +147,8 @@ def zscore(
     Returns
     -------
     DataArray or Dataset
-        z-scores; missing where the standard deviation is 0 (one value, or all equal).
+        z-scores; missing where the deviation is 0: one value, or all equal, or with
+        ``method="robust"`` half of them equal.
 
     Examples
     --------
@@ -275,20 +278,26 @@ def _limit(
 def _sides(limits: Limits, method: str) -> tuple[float, float]:
     """The limits of both sides; None becomes a limit that nothing exceeds."""
     panel.choice("method", method, DEFAULT_LIMITS)
-    given = DEFAULT_LIMITS[method] if limits is None else limits
-    low, high = given if isinstance(given, tuple) else (given, given)
     fractions = method in ("count", "quantile")
+    needed = "non-negative numbers of standard deviations"
+    if fractions:
+        needed = "non-negative fractions that sum to less than 1"
+    wrong = panel.error(
+        f"limits={panel.shown(limits)} was given",
+        f"{needed}, one for both sides or (low, high)",
+        f"Use e.g. {DEFAULT_LIMITS[method]}",
+    )
+    given = DEFAULT_LIMITS[method] if limits is None else limits
+    pair = isinstance(given, tuple | list) or (isinstance(given, np.ndarray) and given.ndim == 1)
+    sides = list(given) if pair else [given, given]  # type: ignore[arg-type]
     open_end = 0.0 if fractions else float("inf")
-    low, high = (open_end if side is None else float(side) for side in (low, high))
-    if fractions and not (low >= 0 and high >= 0 and low + high < 1):
-        raise panel.error(
-            f"limits={limits!r} was given", "fractions that sum to less than 1", "Use e.g. 0.01"
-        )
-    if not (low >= 0 and high >= 0):
-        raise panel.error(
-            f"limits={limits!r} was given", "numbers of standard deviations", "Use e.g. 3.0"
-        )
-    return low, high
+    try:
+        numbers = [open_end if s is None else panel.number("limits", s) for s in sides]
+    except panel.PanelError:
+        raise wrong from None
+    if len(numbers) != 2 or min(numbers) < 0 or (fractions and sum(numbers) >= 1):
+        raise wrong
+    return numbers[0], numbers[1]
 
 
 def _robust(method: str, ddof: int, weights: xr.DataArray | None) -> bool:

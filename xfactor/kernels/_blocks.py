@@ -22,12 +22,16 @@ def by_rows(
     x: np.ndarray,
     *others: np.ndarray | None,
     dtype: np.dtype | type | None = None,
+    table: int = 0,
 ) -> np.ndarray:
-    """Run `func`, which gives back the shape of what it gets, on row blocks of all arrays."""
+    """Run `func`, which gives back the shape of what it gets, on row blocks of all arrays.
+
+    `table`: cells of the tables that a row needs, where they are more than the row itself.
+    """
     out = np.empty(x.shape, dtype=dtype or x.dtype)
     if x.size == 0:
         return out
-    for rows in row_blocks(*x.shape):
+    for rows in row_blocks(len(x), max(x.shape[1], table)):
         # Sums depend on the memory order.
         block = [None if a is None else np.ascontiguousarray(a[rows]) for a in (x, *others)]
         out[rows] = func(*block)

@@ -57,7 +57,9 @@ def _residual(
         )[0]
         for k, e in enumerate(xs):
             y = y - beta[:, k, None] * e
-    return np.where(enough[:, None], y, np.nan)
+    # A residual of float32 values may be none of these.
+    largest = np.finfo(variables[0].dtype).max
+    return np.where(enough[:, None] & (np.abs(y) <= largest), y, np.nan)
 
 
 def _deviation(
@@ -74,15 +76,15 @@ def _deviation(
 def composite_rows(*scores: np.ndarray, weights: tuple[float, ...], min_obs: int) -> np.ndarray:
     """Weighted sum of scores (row, n), the weights scaled up to make good for missing scores."""
     out = np.empty(scores[0].shape, dtype=np.result_type(*scores))
+    largest = np.finfo(out.dtype).max
     for rows in row_blocks(*out.shape) if out.size else ():
         total, weight, count = (np.zeros(out[rows].shape) for _ in range(3))
-        for score, w in zip(scores, weights, strict=True):
-            known = np.isfinite(score[rows])
-            total += np.where(known, score[rows], 0.0) * w
-            weight += known * abs(w)
-            count += known
-        whole = sum(map(abs, weights))
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            total *= np.where(count == len(scores), 1.0, whole / weight)
-        out[rows] = np.where((count >= min_obs) & np.isfinite(total), total, np.nan)
+            for score, w in zip(scores, weights, strict=True):
+                known = np.isfinite(score[rows])
+                total += np.where(known, score[rows], 0.0) * w
+                weight += known * abs(w)
+                count += known
+            total *= np.where(count == len(scores), 1.0, sum(map(abs, weights)) / weight)
+        out[rows] = np.where((count >= min_obs) & (np.abs(total) <= largest), total, np.nan)
     return out

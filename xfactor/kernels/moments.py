@@ -54,9 +54,10 @@ def moments(
 
 
 def scaled(x: np.ndarray, groups: Groups, centre: Moments, scale: np.ndarray) -> np.ndarray:
-    """(x - mean) / scale[row, group]; missing where that is no number."""
+    """(x - mean) / scale[row, group]; missing where that is no number of the dtype of x."""
     out = np.empty(x.shape, dtype=x.dtype)
-    _scale(compilable(x), *groups, centre.pivot, centre.shift, scale, out)
+    largest = float(np.finfo(x.dtype).max)
+    _scale(compilable(x), *groups, centre.pivot, centre.shift, scale, largest, out)
     return out
 
 
@@ -146,18 +147,22 @@ def _means(x, codes, n_groups, n, pivot, shift):  # type: ignore[no-untyped-def]
 
 @kernel
 def _weighted_means(x, w, codes, n_groups, pivot, shift):  # type: ignore[no-untyped-def]
+    # Twice: the first cell may be an outlier of next to no weight, about which the others lose
+    # their digits, so the mean found becomes the pivot of a second one.
     total = np.zeros(n_groups + 1)
     for r in range(len(x)):
-        for g in range(n_groups + 1):
-            total[g] = 0.0
-            shift[r, g] = 0.0
-        for j in range(x.shape[1]):
-            valid = x[r, j] - x[r, j] == 0.0
-            g = codes[r, j] if valid else n_groups
-            total[g] += w[r, j]
-            shift[r, g] += w[r, j] * (x[r, j] - pivot[r, g]) if valid else 0.0
-        for g in range(n_groups):
-            shift[r, g] /= total[g]  # without weights: NaN, no mean
+        for again in range(2):
+            for g in range(n_groups + 1):
+                pivot[r, g] += shift[r, g] if again == 1 else 0.0
+                total[g] = 0.0
+                shift[r, g] = 0.0
+            for j in range(x.shape[1]):
+                valid = x[r, j] - x[r, j] == 0.0
+                g = codes[r, j] if valid else n_groups
+                total[g] += w[r, j]
+                shift[r, g] += w[r, j] * (x[r, j] - pivot[r, g]) if valid else 0.0
+            for g in range(n_groups):
+                shift[r, g] /= total[g]  # without weights: NaN, no mean
 
 
 @kernel
@@ -177,19 +182,19 @@ def _stds(x, codes, n_groups, n, pivot, shift, ddof, std):  # type: ignore[no-un
 
 
 @kernel
-def _scale(x, codes, n_groups, one, pivot, shift, scale, out):  # type: ignore[no-untyped-def]
+def _scale(x, codes, n_groups, one, pivot, shift, scale, largest, out):  # type: ignore[no-untyped-def]
     for r in range(len(x)):
         if one:
-            _scale_row(x[r], pivot[r, 0], shift[r, 0], scale[r, 0], out[r])
+            _scale_row(x[r], pivot[r, 0], shift[r, 0], scale[r, 0], largest, out[r])
             continue
         for j in range(x.shape[1]):
             g = codes[r, j]
             z = ((x[r, j] - pivot[r, g]) - shift[r, g]) / scale[r, g]
-            out[r, j] = z if z - z == 0.0 and g < n_groups else np.nan
+            out[r, j] = z if abs(z) <= largest and g < n_groups else np.nan
 
 
 @kernel
-def _scale_row(x, pivot, shift, scale, out):  # type: ignore[no-untyped-def]
+def _scale_row(x, pivot, shift, scale, largest, out):  # type: ignore[no-untyped-def]
     for j in range(len(x)):
         z = ((x[j] - pivot) - shift) / scale
-        out[j] = z if z - z == 0.0 else np.nan
+        out[j] = z if abs(z) <= largest else np.nan

@@ -13,7 +13,7 @@ from xfactor.kernels.order import mend_run, run_end, sort_rows
 ORDINAL, AVERAGE, MIN, MAX, DENSE = range(5)
 METHODS = {"ordinal": ORDINAL, "average": AVERAGE, "min": MIN, "max": MAX, "dense": DENSE}
 
-# How a rank r of n becomes a fraction, named as NumPy names the quantile methods they invert.
+# How a rank r of n becomes a fraction.
 FRACTIONS = ("ecdf", "hazen", "linear")
 
 
@@ -44,42 +44,41 @@ def rank_rows(
 
 
 def top_rows(
-    x: np.ndarray, by: np.ndarray | None = None, *, n: int, order: np.ndarray | None = None
+    x: np.ndarray,
+    by: np.ndarray | None = None,
+    *,
+    n: int,
+    exact: bool = True,
+    order: np.ndarray | None = None,
 ) -> np.ndarray:
-    """True for the `n` largest of each row and group: the last `n` places of the ordinal rank."""
+    """True for the `n` largest of each row and group: the last `n` places of the ordinal rank.
+
+    Without `exact` also for what equals the smallest of these.
+    """
 
     def block(rows: np.ndarray, by: np.ndarray | None) -> np.ndarray:
-        ranks, size, groups = _ranked(rows, by, ORDINAL, True, order)
+        groups = groups_of(by, rows.shape)
+        ranks, size = ranked(rows, groups, ORDINAL if exact else MAX, True, order)
         return ranks > spread(size, groups) - n
 
     return by_rows(block, x, by, dtype=np.bool_)
 
 
 def bottom_rows(
-    x: np.ndarray, by: np.ndarray | None = None, *, n: int, order: np.ndarray | None = None
+    x: np.ndarray,
+    by: np.ndarray | None = None,
+    *,
+    n: int,
+    exact: bool = True,
+    order: np.ndarray | None = None,
 ) -> np.ndarray:
     """True for the `n` smallest of each row and group: the first `n` places of that rank."""
 
     def block(rows: np.ndarray, by: np.ndarray | None) -> np.ndarray:
-        return _ranked(rows, by, ORDINAL, True, order)[0] <= n
+        groups = groups_of(by, rows.shape)
+        return ranked(rows, groups, ORDINAL if exact else MIN, True, order)[0] <= n
 
     return by_rows(block, x, by, dtype=np.bool_)
-
-
-def bucket_rows(
-    x: np.ndarray, by: np.ndarray | None = None, *, bins: int, order: np.ndarray | None = None
-) -> np.ndarray:
-    """Bucket 0..bins-1 by ordinal rank, so that bucket sizes differ by at most one; -1 missing."""
-
-    def block(rows: np.ndarray, by: np.ndarray | None) -> np.ndarray:
-        ranks, size, groups = _ranked(rows, by, ORDINAL, True, order)
-        known = ~np.isnan(ranks)
-        label = (
-            (np.where(known, ranks, 1.0) - 1.0) * bins // np.where(known, spread(size, groups), 1.0)
-        )
-        return np.where(known, label, -1.0)
-
-    return by_rows(block, x, by, dtype=np.int16)
 
 
 def _rank_block(
@@ -92,7 +91,8 @@ def _rank_block(
     fraction: str | None,
     normal: bool,
 ) -> np.ndarray:
-    ranks, size, groups = _ranked(rows, by, method, ascending, order)
+    groups = groups_of(by, rows.shape)
+    ranks, size = ranked(rows, groups, method, ascending, order)
     if fraction is None:
         return ranks
     n = spread(size, groups)
@@ -106,15 +106,14 @@ def _rank_block(
     return ndtri(scores) if normal else scores
 
 
-def _ranked(
-    rows: np.ndarray, by: np.ndarray | None, method: int, ascending: bool, order: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, Groups]:
-    """Ranks; the highest rank of each group (row, G); the groups."""
-    groups = groups_of(by, rows.shape)
+def ranked(
+    rows: np.ndarray, groups: Groups, method: int, ascending: bool, order: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks, and the highest rank of each group (row, G)."""
     signed = rows + rows.dtype.type(0) if ascending else 0 - rows  # -0.0 becomes 0.0
     sorted_ = sort_rows(signed, groups, order)
     highest = sorted_.size.astype(np.float64)
-    return _ranks(*sorted_, signed, method, highest), highest, groups
+    return _ranks(*sorted_, signed, method, highest), highest
 
 
 @kernel

@@ -1,9 +1,10 @@
 """Transforms of rows, by group: each works on blocks of rows that stay in cache."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from xfactor.kernels._blocks import by_rows, finite, row_blocks
-from xfactor.kernels._compile import kernel
 from xfactor.kernels._groups import Groups, groups_of, spread
 from xfactor.kernels.moments import Moments, moments, scaled
 from xfactor.kernels.order import sorted_rows
@@ -11,113 +12,72 @@ from xfactor.kernels.order import sorted_rows
 # The median absolute deviation of a normal distribution is its standard deviation / 1.4826.
 MAD_TO_STD = 1.4826
 
-# So many comparisons with each cell cost less than a search.
-FEW = 32
-
 Optional = np.ndarray | None
 
 
 # --- order statistics ---------------------------------------------------------------------------
 
+# Where the quantile q of n ordered values lies, counted from 0, by NumPy's name of the method.
+# The first ones round (n - 1) q, the last ones are n q + a + q (1 - a - b) - 1.
+PLACES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "linear": lambda n, q: (n - 1) * q,
+    "lower": lambda n, q: np.floor((n - 1) * q),
+    "higher": lambda n, q: np.ceil((n - 1) * q),
+    "midpoint": lambda n, q: 0.5 * (np.floor((n - 1) * q) + np.ceil((n - 1) * q)),
+    "nearest": lambda n, q: np.rint((n - 1) * q),
+    "inverted_cdf": lambda n, q: np.ceil(n * q - 1),
+    "interpolated_inverted_cdf": lambda n, q: n * q - 1,
+    "hazen": lambda n, q: n * q + 0.5 - 1,
+    "weibull": lambda n, q: n * q + q - 1,
+    "median_unbiased": lambda n, q: n * q + (1 / 3 + q * (1 - 2 / 3)) - 1,
+    "normal_unbiased": lambda n, q: n * q + (3 / 8 + q * (1 - 6 / 8)) - 1,
+}
 
-def group_quantiles(x: np.ndarray, groups: Groups, q: np.ndarray) -> np.ndarray:
-    """Quantiles (row, G, len(q)) with linear interpolation between order statistics."""
+
+def group_quantiles(
+    x: np.ndarray, groups: Groups, q: np.ndarray, method: str = "linear"
+) -> np.ndarray:
+    """Quantiles (row, G, len(q)), between order statistics as `method` says."""
     ordered, first, size = sorted_rows(x, groups)
     last = np.maximum(size - 1, 0)[:, :, None]
-    place = q * last
+    place = np.clip(PLACES[method](size[:, :, None], q), 0, last)
     below = np.floor(place).astype(np.int64)
-    a = _pick(ordered, first, below)
-    b = _pick(ordered, first, np.minimum(below + 1, last))
+    a = pick(ordered, first, below)
+    b = pick(ordered, first, np.minimum(below + 1, last))
     weight = place - below
     # Both ends of the segment are exact: the same two forms that numpy.quantile uses.
     with np.errstate(over="ignore", invalid="ignore"):
         value = np.where(weight < 0.5, a + (b - a) * weight, b - (b - a) * (1.0 - weight))
+        # The distance of two numbers may be none.
+        value = np.where(np.isfinite(value), value, a * (1.0 - weight) + b * weight)
     return np.where((size > 0)[:, :, None], value, np.nan)
 
 
-def _pick(ordered: np.ndarray, first: np.ndarray, place: np.ndarray) -> np.ndarray:
+def pick(ordered: np.ndarray, first: np.ndarray, place: np.ndarray) -> np.ndarray:
     """Values at places (row, G, K) counted from the first of each group, as float64."""
     at = np.minimum(first[:, :, None] + place, ordered.shape[1] - 1)
     picked = np.take_along_axis(ordered, at.reshape(len(at), -1), axis=1)
     return picked.reshape(at.shape).astype(np.float64)
 
 
-def quantile_rows(x: np.ndarray, by: Optional = None, *, q: np.ndarray) -> np.ndarray:
+def quantile_rows(
+    x: np.ndarray, by: Optional = None, *, q: np.ndarray, method: str = "linear"
+) -> np.ndarray:
     """Quantiles (row, len(q)) of each row; by group (row, n, len(q)), each cell its group's."""
     shape = (len(x), len(q)) if by is None else (*x.shape, len(q))
     out = np.full(shape, np.nan, dtype=x.dtype)
     if x.size == 0:
         return out
-    for rows in row_blocks(*x.shape):
+    n_columns = x.shape[1]
+    for rows in row_blocks(len(x), max(n_columns, (1 if by is None else n_columns) * len(q))):
         groups = groups_of(None if by is None else by[rows], x[rows].shape)
-        found = group_quantiles(x[rows], groups, q)
+        found = group_quantiles(x[rows], groups, q, method)
         if by is None:
             out[rows] = found[:, 0]
         else:
             for k in range(len(q)):
                 out[rows, :, k] = spread(found[:, :, k], groups)
     return out
-
-
-def qcut_rows(
-    x: np.ndarray, by: Optional = None, breakpoints_from: Optional = None, *, bins: int, ecdf: bool
-) -> np.ndarray:
-    """Bucket 0..bins-1 of each value: how many of its group's pivots lie below; -1 where missing.
-
-    The pivots are order statistics: at floor(k (n - 1) / bins), k = 1..bins-1, or with `ecdf` at
-    floor(k n / bins), and then a value equal to a pivot is above it. Integers, so that equal values
-    share a bucket and nothing is interpolated. `breakpoints_from` (bool) chooses the cells that the
-    pivots are taken from.
-    """
-    steps = np.arange(1, bins)
-
-    def block(rows: np.ndarray, by: Optional, mask: Optional) -> np.ndarray:
-        groups = groups_of(by, rows.shape)
-        source = rows if mask is None else np.where(mask, rows, np.nan)
-        ordered, first, size = sorted_rows(source, groups)
-        n = np.maximum(size if ecdf else size - 1, 0)[:, :, None]
-        last = np.maximum(size - 1, 0)[:, :, None]
-        pivots = _pick(ordered, first, np.minimum(steps * n // bins, last))
-        labels = _buckets(finite(rows)[0], groups, pivots, ecdf)
-        known = np.isfinite(rows) & (spread((size > 0) * 1.0, groups) > 0)
-        return (labels + 1) * known - 1
-
-    return by_rows(block, x, by, breakpoints_from, dtype=np.int16)
-
-
-def _buckets(values: np.ndarray, groups: Groups, pivots: np.ndarray, or_equal: bool) -> np.ndarray:
-    """Count the pivots (row, G, K) below each value, or not above it: small integers."""
-    n_pivots = pivots.shape[2]
-    if n_pivots > FEW or not groups.one:
-        labels = np.zeros(values.shape, dtype=np.int16)
-        _count_below(values, groups.codes, pivots, or_equal, labels)
-        return labels
-    # A few comparisons on whole rows beat a search for each cell.
-    few = np.zeros(values.shape, dtype=np.int8)
-    for k in range(n_pivots):
-        pivot = pivots[:, :1, k]
-        few += (values >= pivot if or_equal else values > pivot).view(np.int8)
-    return few
-
-
-@kernel
-def _count_below(values, codes, pivots, or_equal, labels):  # type: ignore[no-untyped-def]
-    n_groups, n_pivots = pivots.shape[1:]
-    for r in range(len(values)):
-        for j in range(values.shape[1]):
-            v = values[r, j]
-            own = pivots[r, min(codes[r, j], n_groups - 1)]
-            low = 0
-            high = n_pivots
-            while high - low > FEW:
-                middle = (low + high) // 2
-                if own[middle] < v or (or_equal and own[middle] == v):
-                    low = middle + 1
-                else:
-                    high = middle
-            for k in range(low, high):  # without branches that nobody can foresee
-                low += own[k] < v or (or_equal and own[k] == v)
-            labels[r, j] = low
 
 
 def between_rows(x: np.ndarray, by: Optional = None, *, low: float, high: float) -> np.ndarray:
@@ -188,7 +148,7 @@ def zscore_rows(
             m = _median_and_mad(rows, groups)
         else:
             m = moments(rows, groups, weights, ddof)
-        return scaled(rows, groups, m, np.where(m.std > 0, m.std, np.nan))
+        return scaled(rows, groups, m, np.where((m.std > 0) & (m.std < np.inf), m.std, np.nan))
 
     return by_rows(block, x, by, weights)
 
@@ -223,7 +183,7 @@ def _count_limits(
     # A small nudge is not added to limit * n: int() of the plain product is what scipy does.
     bottom = (low * size).astype(np.int64)
     top = np.maximum(size - 1 - (high * size).astype(np.int64), 0)
-    picked = _pick(ordered, first, np.stack([bottom, top], axis=2))
+    picked = pick(ordered, first, np.stack([bottom, top], axis=2))
     return picked[:, :, 0], picked[:, :, 1]
 
 
@@ -257,17 +217,21 @@ LIMITS = {
 def _around(m: Moments, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
     """So many standard deviations about the mean; where the deviation is 0 there is no bound."""
     centre, std = (m.pivot + m.shift)[:, :-1], m.std[:, :-1]
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         least, most = centre - low * std, centre + high * std
-    return np.where(std > 0, least, -np.inf), np.where(std > 0, most, np.inf)
+    bounded = (std > 0) & (std < np.inf)
+    return np.where(bounded, least, -np.inf), np.where(bounded, most, np.inf)
 
 
 def _median_and_mad(rows: np.ndarray, groups: Groups) -> Moments:
     """The median for a mean, the scaled median distance from it for a standard deviation."""
     half = np.array([0.5])
+    rows, _ = finite(rows)
     median = group_quantiles(rows, groups, half)[:, :, 0]
-    distance = np.abs(rows - spread(median, groups))
-    mad = group_quantiles(distance, groups, half)[:, :, 0]
+    with np.errstate(over="ignore"):  # a distance beyond the floats is a large one, not missing
+        distance = np.abs(rows - spread(median, groups))
+        distance = np.minimum(distance, np.finfo(np.float64).max)
+        std = MAD_TO_STD * group_quantiles(distance, groups, half)[:, :, 0]
     none = np.zeros((len(rows), 1))
-    pivot, std = (np.hstack([t, none]) for t in (median, MAD_TO_STD * mad))
+    pivot, std = (np.hstack([t, none]) for t in (median, std))
     return Moments(np.zeros_like(pivot), pivot, np.zeros_like(pivot), std)

@@ -1,6 +1,7 @@
 """Moving values along the dates: lags, changes and returns over several dates."""
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -30,13 +31,13 @@ def growth_rows(x: np.ndarray, *, periods: int, offset: int, start: int, stop: i
 
 
 def return_rows(x: np.ndarray, *, periods: int, offset: int, start: int, stop: int) -> np.ndarray:
-    """x[t] / x[t - periods] - 1; NaN where either is missing or the earlier one is not > 0."""
+    """x[t] / x[t - periods] - 1; NaN unless the earlier price is > 0 and the later one >= 0."""
     return _changes(_return, x, periods, start, stop)
 
 
 def _return(new: np.ndarray, old: np.ndarray) -> np.ndarray:
     change = new / old - 1.0
-    change[~((old > 0) & (old < np.inf))] = np.nan
+    change[~((old > 0) & (old < np.inf) & (new >= 0))] = np.nan
     return change
 
 
@@ -62,16 +63,43 @@ def _changes(
 
 
 def forward_rows(x: np.ndarray, *, periods: int, offset: int, start: int, stop: int) -> np.ndarray:
-    """Compound return over rows t+1 .. t+periods; NaN where any of them is missing."""
+    """Compound return over rows t+1 .. t+periods; NaN where any of them is missing.
+
+    A return of -1 or less leaves nothing, whatever comes after it.
+    """
     out = np.full((stop - start, *x.shape[1:]), np.nan, dtype=x.dtype)
     full = min(stop, len(x) - periods) - start
-    if full > 0:
-        growth = np.ones((full, *x.shape[1:]))
-        with np.errstate(over="ignore", invalid="ignore"):
-            for k in range(1, periods + 1):
-                ahead = x[start + k : start + k + full].astype(np.float64)
-                growth *= 1.0 + ahead
-            growth[~np.isfinite(growth)] = np.nan
-            out[:full] = growth - 1.0
-        out[~np.isfinite(out)] = np.nan
+    if full <= 0 or x.size == 0:
+        return out
+    ahead = x[start + 1 : start + full + periods].reshape(full + periods - 1, -1)
+    flat = out.reshape(len(out), -1)
+    for columns in row_blocks(ahead.shape[1], len(ahead)):
+        r = np.ascontiguousarray(ahead[:, columns], dtype=np.float64)
+        ruin = r <= -1.0
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            growth = np.where(ruin, 1.0, 1.0 + r)
+            growth[~np.isfinite(r)] = np.nan
+            growth = _over(np.multiply, growth, periods)
+            if ruin.any():
+                growth[_over(np.logical_or, ruin, periods) & ~np.isnan(growth)] = 0.0
+            growth -= 1.0
+            growth[~(growth <= np.finfo(x.dtype).max)] = np.nan
+        flat[:full, columns] = growth
     return out
+
+
+def _over(join: np.ufunc, x: np.ndarray, periods: int) -> np.ndarray:
+    """`join` rows t .. t + periods - 1 of x: the joins of 1, 2, 4, ... rows, and of these.
+
+    What is joined first depends on `periods` only, so the bits are the same wherever x begins.
+    """
+    n = len(x) - periods + 1
+    parts, taken, width = [], 0, 1
+    while width <= periods:
+        if periods & width:
+            parts.append(x[taken : taken + n])
+            taken += width
+        if 2 * width <= periods:
+            x = join(x[:-width], x[width:])
+        width *= 2
+    return reduce(join, parts)

@@ -128,8 +128,9 @@ def returns(
     Returns
     -------
     DataArray or Dataset
-        Decimal returns; missing where either price is, or where the earlier one is not positive.
-        A gap is not filled: the return into and out of a missing price is missing.
+        Decimal returns; missing where either price is, where the earlier one is not positive, or
+        the later one is negative. A gap is not filled: the return into and out of a missing price
+        is missing.
 
     Examples
     --------
@@ -180,7 +181,8 @@ def forward_returns(
     -------
     DataArray or Dataset
         Decimal returns; missing where any of the returns is, and on the last `periods` dates. An
-        asset that is delisted has none over its end: put the delisting return into `x`.
+        asset that is delisted has none over its end: put the delisting return into `x`. A return
+        of -1 or less leaves nothing: the compound return is -1, as in `cumulative_returns`.
 
     Examples
     --------
