@@ -389,8 +389,9 @@ def test_cross_sectional_ols__errors_about_groups_say_what_to_do():
 
     refused("'ols', 'white'", se="hac")
     refused("'weighted', 'unweighted', 'drop_first'", groups=sector, constraint="sum")
-    refused("without groups", market_cap=y)
+    refused("no constraint to use it", market_cap=y)
     refused("constraint='weighted'", groups=sector, market_cap=y, constraint="unweighted")
+    refused("an intercept or a second", groups=sector, market_cap=y, intercept=False)
     refused("integer codes", TypeError, groups=sector.astype(float))
     refused("found list", TypeError, groups=[sector])
     refused("no set of groups", groups={})

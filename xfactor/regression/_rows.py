@@ -61,10 +61,11 @@ def design(
         raise panel.error(f"ridge={ridge!r} was given", "a number of at least 0", "Use ridge=0.1")
     arrays, labels = _design.regressors(x, what, like)
     sets = group_sets(groups, like, dim, what)
-    if market_cap is not None and not (sets and constraint == "weighted"):
+    constrained = constraint == "weighted" and len(sets) > (0 if intercept else 1)
+    if market_cap is not None and not constrained:
         raise panel.error(
-            f"market_cap was given without groups or with constraint={constraint!r}",
-            "groups and constraint='weighted'",
+            "market_cap was given and no constraint to use it",
+            "groups, constraint='weighted', and an intercept or a second set",
             "Leave market_cap out; weights= are those of the regression",
         )
     names = [*([_design.INTERCEPT] if intercept else []), *labels]

@@ -81,7 +81,8 @@ def cross_sectional_ols(
     ridge
         Penalty on the exposures' returns: `ridge` times each exposure's own sum of (weighted)
         squares about its mean, within the groups, is added to its sum of squares. So 0.1 means
-        the same for all exposures. Intercept and groups are free.
+        the same for all exposures. Intercept and groups are free. (In two stages: its own sum of
+        squares about zero.)
     lag
         Dates by which exposures, weights, groups and `where` are moved back, so that they were
         known when the return began. 0 regresses on exposures of the same date, as the lecture
