@@ -122,7 +122,7 @@ def test_rolling_ols__eight_factors():
 def test_rolling_ols__is_the_same_bit_for_bit_whatever_the_chunks(seed, data):
     dates = data.draw(st.integers(1, 40))
     y, f = oracles.streams(
-        seed, dates, data.draw(st.sampled_from([1, 3, 66])), data.draw(st.integers(1, 2)),
+        seed, dates, data.draw(st.sampled_from([1, 3, 130])), data.draw(st.integers(1, 2)),
         missing=data.draw(st.sampled_from([0.0, 0.3])),
         dtype=data.draw(st.sampled_from([np.float64, np.float32])),
     )  # fmt: skip
@@ -185,6 +185,22 @@ def test_rolling_ols__an_outlier_that_has_left_leaves_no_trace(at, where, size):
         y[at] = size
     if where != "y":
         f["f0"][at] = size
+    got = xf.rolling_ols(y, f, window=10, min_obs=5)
+    untouched = np.r_[:at, at + 10 : 80]
+    for name in NAMES:
+        np.testing.assert_allclose(
+            got[name][untouched], clean[name][untouched], rtol=1e-12, atol=1e-12
+        )
+
+
+@pytest.mark.parametrize("at", [20, 25, 29])  # blocks of 10: sums are taken about such values
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_rolling_ols__an_outlier_at_the_edge_of_a_gap_leaves_no_trace(at, side):
+    y, f = oracles.streams(10, dates=80, assets=2, missing=0.0)
+    y[at + 1 if side == "before" else at - 6 : at + 7 if side == "before" else at, 0] = np.nan
+    clean = xf.rolling_ols(y, f, window=10, min_obs=5)
+    y = y.copy(deep=True)
+    y[at] = 1e9
     got = xf.rolling_ols(y, f, window=10, min_obs=5)
     untouched = np.r_[:at, at + 10 : 80]
     for name in NAMES:
