@@ -54,16 +54,25 @@ def rolling_lstsq(
             if end < stop:
                 window_lstsq.suffix_sums(y, x, rows, left, suffix, older)
             first = end
-    if again:  # solved from their data; compiled only where there are any
-        t, column = which = np.nonzero(n_obs < 0)
-        solved = np.zeros((len(t), 2 * n_var + 3))
-        _solve_windows(compilable(y, np.float64), x, window, intercept, start, *which, solved)
-        beta[t, :, column] = solved[:, : n_var - 1]
-        stderr[t, :, column] = solved[:, n_var - 1 : 2 * n_var - 2]
-        for i, one in enumerate(each):
-            one[t, column] = solved[:, 2 * n_var - 2 + i]
-        n_obs[t, column] = -1 - n_obs[t, column]
+    if again:
+        _windows_again(y, x, window, intercept, start, (beta, stderr, *each, n_obs))
     return beta, stderr, *each, n_obs
+
+
+def _windows_again(
+    y: np.ndarray, x: np.ndarray, window: int, intercept: bool, start: int, fit: Statistics
+) -> None:
+    """Solve ill-conditioned windows from their data; compiled only where there are any."""
+    beta, stderr, *each, n_obs = fit
+    t, column = which = np.nonzero(n_obs < 0)
+    k = x.shape[1]
+    solved = np.zeros((len(t), 2 * k + 5))
+    _solve_windows(compilable(y, np.float64), x, window, intercept, start, *which, solved)
+    beta[t, :, column] = solved[:, :k]
+    stderr[t, :, column] = solved[:, k : 2 * k]
+    for i, one in enumerate(each):
+        one[t, column] = solved[:, 2 * k + i]
+    n_obs[t, column] = -1 - n_obs[t, column]
 
 
 @kernel
