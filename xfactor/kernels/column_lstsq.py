@@ -54,20 +54,34 @@ def rolling_lstsq(
             if end < stop:
                 window_lstsq.suffix_sums(y, x, rows, left, suffix, older)
             first = end
-    if again:  # solved from their data; compiled only where there are any
-        _solve_windows(y, x, window, intercept, start, np.argwhere(n_obs < 0), beta, stderr, each,
-                       n_obs)  # fmt: skip
+    if again:
+        _windows_again(y, x, window, intercept, start, (beta, stderr, *each, n_obs))
     return beta, stderr, *each, n_obs
 
 
+def _windows_again(
+    y: np.ndarray, x: np.ndarray, window: int, intercept: bool, start: int, fit: Statistics
+) -> None:
+    """Solve ill-conditioned windows from their data; compiled only where there are any."""
+    beta, stderr, *each, n_obs = fit
+    t, column = which = np.nonzero(n_obs < 0)
+    k = x.shape[1]
+    solved = np.zeros((len(t), 2 * k + 5))
+    _solve_windows(compilable(y, np.float64), x, window, intercept, start, *which, solved)
+    beta[t, :, column] = solved[:, :k]
+    stderr[t, :, column] = solved[:, k : 2 * k]
+    for i, one in enumerate(each):
+        one[t, column] = solved[:, 2 * k + i]
+    n_obs[t, column] = -1 - n_obs[t, column]
+
+
 @kernel
-def _solve_windows(y, x, window, intercept, start, which, beta, stderr, each, n_obs):  # type: ignore[no-untyped-def]
+def _solve_windows(y, x, window, intercept, start, rows, columns, out):  # type: ignore[no-untyped-def]
     k_all = x.shape[1]
     one = np.ones((1, 1))
-    result = np.zeros(2 * k_all + 5)
-    for i in range(which.shape[0]):
-        t, column = which[i, 0], which[i, 1]
-        last = start + t
+    for i in range(len(rows)):
+        column = columns[i]
+        last = start + rows[i]
         first = max(0, last - window + 1)
         own = column if x.shape[2] == y.shape[1] else 0
         y_row = np.empty((1, last + 1 - first))
@@ -76,13 +90,7 @@ def _solve_windows(y, x, window, intercept, start, which, beta, stderr, each, n_
             y_row[0, r - first] = y[r, column]
             for k in range(k_all):
                 x_row[0, k, r - first] = x[r, k, own]
-        solve_by_qr(y_row, x_row, one, False, intercept, result)
-        for k in range(k_all):
-            beta[t, k, column] = result[k]
-            stderr[t, k, column] = result[k_all + k]
-        for s in range(3):
-            each[s][t, column] = result[2 * k_all + s]
-        n_obs[t, column] = -1 - n_obs[t, column]
+        solve_by_qr(y_row, x_row, one, False, intercept, out[i])
 
 
 def _regressors(y: np.ndarray, xs: tuple[np.ndarray, ...]) -> np.ndarray:
