@@ -29,7 +29,7 @@ def rolling_lstsq(
     The sums of a window are those of a suffix and a prefix of date blocks, as in
     `kernels.rolling`: nothing is subtracted and the chunks do not matter.
     """
-    x = _regressors(y, xs)
+    x = regressors(y, xs)
     y = compilable(y)
     n_var = x.shape[1] + 1
     shape = (stop - start, y.shape[1])
@@ -93,7 +93,7 @@ def _solve_windows(y, x, window, intercept, start, rows, columns, out):  # type:
         solve_by_qr(y_row, x_row, one, False, intercept, out[i])
 
 
-def _regressors(y: np.ndarray, xs: tuple[np.ndarray, ...]) -> np.ndarray:
+def regressors(y: np.ndarray, xs: tuple[np.ndarray, ...]) -> np.ndarray:
     """(date, K, n), or (date, K, 1) where all regressors are common to the columns."""
     if not xs:
         return np.empty((len(y), 0, 1))
@@ -111,7 +111,7 @@ def precise_sums(
 ) -> tuple[np.ndarray, ...]:
     """Sums of rows start:stop: count (n,), origin (V, n), first sums and products in two parts."""
     y = compilable(y[start:stop])
-    x = _regressors(y, tuple(x[start:stop] for x in xs))
+    x = regressors(y, tuple(x[start:stop] for x in xs))
     n = y.shape[1]
     n_var = x.shape[1] + 1
     size = n_var + n_products(n_var)

@@ -1,12 +1,13 @@
 """Regressions over trailing windows, one for each asset and date: rolling exposures."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from xfactor import _apply, panel
-from xfactor.kernels import column_lstsq
+from xfactor import _apply, _scan, panel
+from xfactor.kernels import column_lstsq, rotations
 from xfactor.regression import _design
 
 
@@ -14,13 +15,18 @@ def rolling_ols(
     y: xr.DataArray,
     x: xr.DataArray | xr.Dataset,
     *,
-    window: int,
+    window: int | None = None,
+    expanding: bool = False,
+    halflife: float | None = None,
     min_obs: int | None = None,
     intercept: bool = True,
     dim: str = panel.DATE,
     where: xr.DataArray | None = None,
 ) -> xr.Dataset:
-    """Regress each asset on factor returns over the last `window` dates: rolling sensitivities.
+    """Regress each asset on factor returns up to each date: rolling sensitivities.
+
+    The regression of t is over the last `window` dates, or over all dates so far (`expanding`);
+    with `halflife` newer dates count for more.
 
     Parameters
     ----------
@@ -29,10 +35,15 @@ def rolling_ols(
     x
         Factor returns as in `time_series_ols`. Chunks along date as in `y`.
     window
-        Number of dates, t included.
+        Number of dates, t included. Give either this or `expanding`.
+    expanding
+        Take all dates so far. Blocks of dates then wait for one another.
+    halflife
+        Dates after which an observation counts half: weighted least squares with the weights
+        0.5^(age / halflife). All count alike if not given.
     min_obs
-        Complete observations needed; by default the larger of window // 2 and one more than
-        coefficients.
+        Complete observations needed; by default one more than coefficients, in a window at least
+        half of its dates.
     intercept
         Estimate alpha.
     dim
@@ -45,12 +56,21 @@ def rolling_ols(
     xarray.Dataset
         ``beta`` and ``stderr`` (date, asset, factor), ``alpha``, ``alpha_stderr``, ``rsquared``,
         ``n_obs`` (date, asset). Missing where fewer than `min_obs` dates of the window are
-        complete or the factors are not independent in it; ``n_obs`` is kept.
+        complete or the factors are not independent in it; ``n_obs``, the count whatever the
+        weights, is kept.
 
     Notes
     -----
     The sums of a window are made from the parts of two date blocks and never by subtraction: no
-    drift, no trace of an outlier that has left, and the same bits whatever the chunks.
+    drift, no trace of an outlier that has left, and the same bits whatever the chunks. With
+    `halflife` or `expanding` the parts are triangles of a QR factorisation, to which observations
+    are added by plane rotations (Givens 1958); a window of faded weights takes several times as
+    long as a plain one.
+
+    References
+    ----------
+    Givens, W. (1958). Computation of plane unitary rotations transforming a general matrix to
+    triangular form. Journal of the Society for Industrial and Applied Mathematics 6, 26-50.
 
     Examples
     --------
@@ -63,27 +83,59 @@ def rolling_ols(
     """
     what = "rolling_ols"
     panel.check_dim(y, dim, what)
-    window, least = panel.window_options(window, min_obs)
     arrays, labels = _design.regressors(x, what, y)
     p = len(labels) + intercept
+    window, least = _reach(window, expanding, min_obs, p)
+    decay = None if halflife is None else _decay(halflife)
+    y = _design.over_dims_of(panel.masked(y, where), arrays)
+    labelled = _apply.Out((panel.FACTOR,), y.dtype, {panel.FACTOR: labels})
+    each = _apply.Out((), y.dtype)
+    outs = [labelled, labelled, each, each, each, _apply.Out((), np.int32)]
+    args = _design.arguments(y, arrays)
+    options: dict[str, Any] = {"intercept": intercept, "min_obs": least}
+    if window is None:
+        options["decay"] = 1.0 if decay is None else decay
+        grow = partial(rotations.growing_lstsq, **options)
+        results = _scan.scan(grow, args, outs, dim=dim, what=what)
+    else:
+        window = min(window, max(y.sizes[dim], 1))  # a longer one takes all there is
+        rows: _apply.Kernel = column_lstsq.rolling_lstsq
+        if decay is not None:
+            rows, options["decay"] = rotations.fading_lstsq, decay
+        kernel = partial(rows, window=window, **options)
+        results = _apply.window(kernel, args, outs, before=window - 1, dim=dim, what=what)
+    names = ("beta", "stderr", "alpha", "alpha_stderr", "rsquared", "n_obs")
+    attrs: dict[str, Any] = {"window": window or 0, "expanding": int(expanding)}
+    attrs |= {} if halflife is None else {"halflife": float(halflife)}
+    fit = xr.Dataset(dict(zip(names, results, strict=True)), attrs=attrs)
+    return fit if intercept else fit.drop_vars(["alpha", "alpha_stderr"])
+
+
+def _reach(
+    window: int | None, expanding: bool, min_obs: int | None, p: int
+) -> tuple[int | None, int]:
+    """The window, None for all dates so far, and the observations needed."""
+    if (window is None) != bool(expanding):
+        raise panel.error(
+            f"window={window!r} and expanding={expanding!r} were given",
+            "one of them",
+            "Use e.g. window=100, or expanding=True",
+        )
+    if window is None:
+        return None, _design.least_obs(min_obs, p)
+    window, least = panel.window_options(window, min_obs)
     if window < p:
         raise panel.error(
             f"window={window} was given with {p} coefficients", f"at least {p} dates", "Widen it"
         )
     if min_obs is None:
         least = min(max(window // 2, p + 1), window)
-    y = _design.over_dims_of(panel.masked(y, where), arrays)
-    kernel = partial(
-        column_lstsq.rolling_lstsq,
-        window=window,
-        intercept=intercept,
-        min_obs=_design.least_obs(least, p),
-    )
-    labelled = _apply.Out((panel.FACTOR,), y.dtype, {panel.FACTOR: labels})
-    each = _apply.Out((), y.dtype)
-    outs = [labelled, labelled, each, each, each, _apply.Out((), np.int32)]
-    args = _design.arguments(y, arrays)
-    results = _apply.window(kernel, args, outs, before=window - 1, dim=dim, what=what)
-    names = ("beta", "stderr", "alpha", "alpha_stderr", "rsquared", "n_obs")
-    fit = xr.Dataset(dict(zip(names, results, strict=True)), attrs={"window": window})
-    return fit if intercept else fit.drop_vars(["alpha", "alpha_stderr"])
+    return window, _design.least_obs(least, p)
+
+
+def _decay(halflife: float) -> float:
+    """What a weight is multiplied by from one date to the next."""
+    dates = panel.number("halflife", halflife)
+    if not dates > 0:
+        raise panel.error(f"halflife={halflife!r} was given", "a number above 0", "Use e.g. 60")
+    return float(0.5 ** (1.0 / dates))
