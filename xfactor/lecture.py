@@ -242,7 +242,7 @@ def approach_one(
     own = portfolio_returns(portfolio, returns)
     static = time_series_ols(own, factors)
     rolling = rolling_ols(own, factors, window=window)
-    every = rolling_ols(returns, factors, window=window).beta
+    every = rolling_ols(returns, factors, window=window, se=None).beta
     return xr.Dataset(
         {
             "factor_return": factors.to_dataarray(panel.FACTOR).transpose(panel.DATE, ...),

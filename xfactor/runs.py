@@ -222,7 +222,7 @@ def _write_betas(
 ) -> xr.DataArray:
     """Write the rolling betas of every asset, the one large result; give them back as stored."""
     cuts = returns.chunksizes[panel.DATE]
-    betas = rolling_ols(returns, factors.chunk({panel.DATE: cuts}), window=window).beta
+    betas = rolling_ols(returns, factors.chunk({panel.DATE: cuts}), window=window, se=None).beta
     # A range that begins inside a stored chunk has a short first one: even them out, a chunk of
     # the new store taking from two of the old.
     even = betas.chunk({panel.DATE: max(cuts)}).transpose(panel.DATE, panel.ASSET, ...)

@@ -185,6 +185,13 @@ def regressions(x: xr.DataArray, window: int) -> list[Row]:
             v.shape[1] / some,
         ),
         Row(
+            "rolling_ols(se=None)",
+            lambda: rolling(x, factors, se=None),
+            f"statsmodels, {some} assets scaled",
+            statsmodels_rolling,
+            v.shape[1] / some,
+        ),
+        Row(
             "rolling_ols through dask",
             lambda: blocks(rolling(lazy, lazy_factors)),
             "the same on numpy",

@@ -164,9 +164,22 @@ def test_rolling_ols__fading_keeps_float32_and_lanes_apart(reach):
         contracts.assert_same_bits(got.isel(asset=[a]), fit(y[:, [a]], f, reach))
 
 
+@pytest.mark.parametrize("reach", [*REACHES.values(), {"window": 25}])
+def test_rolling_ols__without_errors_is_the_same_less_the_errors(reach):
+    y, f = oracles.streams(12, factors=2)
+    f = f.assign(f1=f.f0 + 1e-5 * f.f1)  # windows that are solved again
+    want = xf.rolling_ols(y, f, **reach)
+    got = xf.rolling_ols(y, f, se=None, **reach)
+    oracles.assert_same_bits(got, want.drop_vars(["stderr", "alpha_stderr"]))
+    assert got.beta.notnull().any()
+    plain = xf.rolling_ols(y, f, se=None, intercept=False, **reach)
+    assert list(plain.data_vars) == ["beta", "rsquared", "n_obs"]
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
+        ({"window": 20, "se": "white"}, "se='white' is unknown; choose from 'ols'"),
         ({}, "window=None and expanding=False were given; needed one of them"),
         ({"window": 20, "expanding": True}, "window=20 and expanding=True were given"),
         ({"window": 20, "halflife": 0}, "halflife=0 was given; needed a number above 0"),

@@ -32,6 +32,7 @@ def growing_lstsq(
     decay: float,
     intercept: bool,
     min_obs: int,
+    errors: bool = True,
     offset: int,
 ) -> tuple[Statistics, np.ndarray]:
     """Regress each column of y (date, n) on the regressors over all rows up to each row.
@@ -47,7 +48,7 @@ def growing_lstsq(
         state = state.copy()
     for i, left in enumerate(range(0, y.shape[1], LANES)):
         _grow(y, x, left, state[i], np.sqrt(decay), intercept, min_obs, *fit)
-    return _shaped(fit), state
+    return _shaped(fit, errors), state
 
 
 def fading_lstsq(
@@ -57,6 +58,7 @@ def fading_lstsq(
     window: int,
     intercept: bool,
     min_obs: int,
+    errors: bool = True,
     offset: int,
     start: int,
     stop: int,
@@ -81,7 +83,7 @@ def fading_lstsq(
             if end < stop:
                 _suffixes(y, x, left, first, end, suffix, root, intercept)
             before, first = first, end
-    return _shaped(fit)
+    return _shaped(fit, errors)
 
 
 def _results(y: np.ndarray, x: np.ndarray, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -90,10 +92,13 @@ def _results(y: np.ndarray, x: np.ndarray, n_rows: int) -> tuple[np.ndarray, np.
     return np.empty(shape, dtype=y.dtype), np.empty((n_rows, y.shape[1]), dtype=np.int32)
 
 
-def _shaped(fit: tuple[np.ndarray, np.ndarray]) -> Statistics:
+def _shaped(fit: tuple[np.ndarray, np.ndarray], errors: bool) -> Statistics:
     out, n_obs = fit
     k = (out.shape[1] - 3) // 2
-    return out[:, :k], out[:, k : 2 * k], out[:, 2 * k], out[:, 2 * k + 1], out[:, 2 * k + 2], n_obs
+    alpha, alpha_stderr, rsquared = (out[:, 2 * k + i] for i in range(3))
+    if not errors:
+        return out[:, :k], alpha, rsquared, n_obs
+    return out[:, :k], out[:, k : 2 * k], alpha, alpha_stderr, rsquared, n_obs
 
 
 @kernel

@@ -31,6 +31,7 @@ def solve_block(  # type: ignore[no-untyped-def]
     place on, about `older` (V, LANES); its last entry is empty. Windows that end at row `start`
     or later are written to beta and stderr (date, K, n), each (alpha, its error and R2, each
     (date, n)) and n_obs, which is -1 - n where the window must be solved again from its data.
+    Errors are left out if stderr has no rows for them.
     Returns how many of those.
     """
     first, end, place = rows
@@ -61,7 +62,7 @@ def solve_block(  # type: ignore[no-untyped-def]
         if t >= start:
             older_rows = place + t - first + 1 if first > 0 else suffix.shape[0] - 1
             _merge(prefix[now], suffix[older_rows], gap, mean, square, work)
-            _solve(origin, mean, square, work, intercept, min_obs)
+            _solve(origin, mean, square, work, intercept, min_obs, stderr.shape[1] > 0)
             again += _write(mean, square, work, t - start, left, intercept, beta, stderr, each,
                             n_obs)  # fmt: skip
     return again
@@ -139,7 +140,7 @@ def _merge(a, b, gap, mean, square, work):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _solve(origin, mean, square, work, intercept, min_obs):  # type: ignore[no-untyped-def]
+def _solve(origin, mean, square, work, intercept, min_obs, errors):  # type: ignore[no-untyped-def]
     """Solve by L D L': betas to the last row of `square`'s triangle, alpha to the last mean.
 
     On entry `mean` is relative to `origin`. Rows of `work`: 0 the count, 1 its inverse (both on
@@ -173,6 +174,8 @@ def _solve(origin, mean, square, work, intercept, min_obs):  # type: ignore[no-u
         whole = square[last, j]
         work[5, j] = 1.0 - left / whole if whole > 0.0 else np.nan
     _substitute(mean, square, work)
+    if errors:
+        _invert_triangle(square, work, n_var)
 
 
 @inlined
@@ -206,7 +209,7 @@ def _invert(square, mean, v, work):  # type: ignore[no-untyped-def]
 
 @inlined
 def _substitute(mean, factor, work):  # type: ignore[no-untyped-def]
-    """Back-substitution, and the diagonal of the inverse."""
+    """Back-substitution; the square of alpha's error."""
     n_var = mean.shape[0]
     k_all = n_var - 1
     for k in range(k_all):  # alpha = mean of y - (inverse of L times means of x)' (factors of y)
@@ -220,8 +223,14 @@ def _substitute(mean, factor, work):  # type: ignore[no-untyped-def]
         for k in range(i + 1, k_all):
             for j in range(LANES):
                 factor[pair(i, k_all), j] -= factor[pair(i, k), j] * factor[pair(k, k_all), j]
+
+
+@inlined
+def _invert_triangle(factor, work, n_var):  # type: ignore[no-untyped-def]
+    """The diagonal of the inverse, from the columns of that of L: in place, without their signs."""
+    k_all = n_var - 1
     error = FIRST + n_var
-    for i in range(k_all):  # column i of the inverse of L, in place, without its sign
+    for i in range(k_all):
         for j in range(LANES):
             work[error + i, j] = work[FIRST + i, j]
         for k in range(i + 1, k_all):
@@ -244,10 +253,12 @@ def _announce(t, left, beta, stderr, each, n_obs):  # type: ignore[no-untyped-de
         for k in range(beta.shape[1]):
             at = (t * beta.shape[1] + k) * n + left + j
             will_write(beta, at)
-            will_write(stderr, at)
+            if stderr.shape[1] > 0:
+                will_write(stderr, at)
         at = t * n + left + j
         will_write(alpha, at)
-        will_write(alpha_stderr, at)
+        if stderr.shape[1] > 0:
+            will_write(alpha_stderr, at)
         will_write(rsquared, at)
     for j in range(0, width, LINE // 4):
         will_write(n_obs, t * n + left + j)
@@ -270,6 +281,7 @@ def _write(mean, factor, work, t, left, intercept, beta, stderr, each, n_obs):  
         for j in range(width):
             value = factor[pair(k, k_all), j]
             beta[t, k, left + j] = value if work[2, j] == 0.0 else np.nan
+    for k in range(stderr.shape[1]):
         for j in range(width):
             stderr[t, k, left + j] = np.sqrt(work[error + k, j] * work[4, j])
     for j in range(width):
@@ -278,6 +290,7 @@ def _write(mean, factor, work, t, left, intercept, beta, stderr, each, n_obs):  
         solved = intercept and work[2, j] == 0.0
         alpha[t, left + j] = mean[k_all, j] if solved else np.nan
         work[4, j] = work[4, j] if solved else np.nan
-    for j in range(width):
-        alpha_stderr[t, left + j] = np.sqrt(work[3, j] * work[4, j])
+    if stderr.shape[1] > 0:
+        for j in range(width):
+            alpha_stderr[t, left + j] = np.sqrt(work[3, j] * work[4, j])
     return again

@@ -55,7 +55,7 @@ def hedge(
         (returns,), (beta,) = _apply.again([returns], [beta])
     else:
         lag = panel.positive("lag", lag, 0)
-        beta = rolling_ols(returns, factors, window=window, min_obs=min_obs).beta
+        beta = rolling_ols(returns, factors, window=window, se=None, min_obs=min_obs).beta
         beta = time_series.lag(beta, lag) if lag else beta
     if isinstance(factors, xr.Dataset):
         factors = factors.to_dataarray(panel.FACTOR)

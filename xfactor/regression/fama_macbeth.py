@@ -236,7 +236,7 @@ def _betas(
         # Errors that nobody asks for: those of se="ols" need no second look at the data.
         fit = time_series_ols(y, factors, se="ols", min_obs=min_dates, dim=dim)
     else:
-        fit = rolling_ols(y, factors, window=window, min_obs=min_dates, dim=dim)
+        fit = rolling_ols(y, factors, window=window, se=None, min_obs=min_dates, dim=dim)
     return fit["beta"]
 
 
