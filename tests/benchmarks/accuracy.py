@@ -16,7 +16,7 @@ from statsmodels.regression.rolling import RollingOLS
 from statsmodels.stats import diagnostic, outliers_influence, stattools
 
 import xfactor as xf
-from tests.regression import oracles
+from tests.regression import constrained, oracles
 
 SEEDS = 20
 COEFFICIENTS, ERRORS = 1e-10, 1e-8  # what the tests ask for
@@ -34,14 +34,47 @@ def cross_sectional(seed: int, weighted: bool = False, se: str = "ols") -> Pairs
     y, x = oracles.problem(seed, dates=25, assets=60, missing=0.15)
     weights = y.copy(data=np.random.default_rng(seed).uniform(0.1, 5.0, y.shape))
     given = {"weights": weights} if weighted else {}
-    got = xf.cross_sectional_ols(y, x, lag=0, **given)
+    got = xf.cross_sectional_ols(y, x, lag=0, se=se, **given)
     cov = {"cov_type": "HC1"} if se == "white" else {}
     fits = oracles.by_date(
         y.values, cube(x), lag=0, weights=weights.values if weighted else None, **cov
     )
+    yield from factor_returns(got, fits)
+
+
+def grouped(seed: int) -> Pairs:
+    """Styles, countries and industries with weights, under the constraint of market caps."""
+    y, x = oracles.problem(seed, dates=12, assets=80, missing=0.1)
+    rng = np.random.default_rng(seed)
+    cap = y.copy(data=rng.lognormal(size=y.shape))
+    sets = {k: y.copy(data=rng.integers(-1, n, y.shape)) for k, n in (("a", 4), ("b", 6))}
+    got = xf.cross_sectional_ols(y, x, lag=0, weights=cap**0.5, market_cap=cap, groups=sets)
+    known = [(sets["a"].values, range(4)), (sets["b"].values, range(6))]
+    fits = constrained.by_date(
+        y.values, cube(x), known, lag=0, weights=cap.values**0.5, size=cap.values
+    )
+    yield from factor_returns(got, fits)
+
+
+def factor_returns(got: xr.Dataset, fits: list) -> Pairs:
+    """What a regression for each date gives beside its naive twins."""
     yield "coefficient", got.factor_return.values, oracles.stack(fits, "params")
     yield "error", got.stderr.values, oracles.stack(fits, "bse")
     yield "error", got.rsquared.values[:, None], oracles.stack(fits, "rsquared")[:, None]
+
+
+def huber(seed: int) -> Pairs:
+    """Iterated until nothing moves, as the peer is."""
+    y, x = oracles.problem(seed, dates=6, assets=60, missing=0.1)
+    settled = xf.Huber(tolerance=1e-12, max_iterations=300)
+    got = xf.cross_sectional_ols(y, x, lag=0, robust=settled)
+    for t in range(6):
+        at = oracles.observed(y.values[t], cube(x)[t])
+        z = oracles.design(cube(x)[t][:, at], True)
+        model = sm.RLM(y.values[t, at], z, M=sm.robust.norms.HuberT(settled.k))
+        peer = model.fit(maxiter=500, tol=1e-14, scale_est="mad")
+        yield "coefficient", got.factor_return.values[t][None], peer.params[None]
+        yield "error", got.stderr.values[t][None], peer.bse[None]
 
 
 def time_series(seed: int, se: str) -> Pairs:
@@ -76,6 +109,24 @@ def rolling(seed: int) -> Pairs:
         yield "coefficient", np.column_stack([one.alpha, one.beta]), peer.params
         yield "error", np.column_stack([one.alpha_stderr, one.stderr]), peer.bse
         yield "error", one.rsquared.values[:, None], np.asarray(peer.rsquared)[:, None]
+
+
+def fading(seed: int, **reach: float) -> Pairs:
+    """Weights that halve every 15 dates."""
+    y, f = oracles.streams(seed, dates=80, assets=2, missing=0.15)
+    got = xf.rolling_ols(y, f, min_obs=20, halflife=15, **reach)
+    xs = f.to_dataarray("factor").transpose("factor", "date").values
+    for a in range(2):
+        fits = []
+        for t in range(80):
+            dates = slice(max(0, t + 1 - reach.get("window", 80)), t + 1)
+            age = t - np.arange(80)[dates]
+            w = 0.5 ** (age / 15)
+            fits.append(oracles.ols(y.values[dates, a], xs[:, dates], w, min_obs=20))
+        one = got.isel(asset=a)
+        yield "coefficient", np.column_stack([one.alpha, one.beta]), oracles.stack(fits, "params")
+        errors = np.column_stack([one.alpha_stderr, one.stderr])
+        yield "error", errors, oracles.stack(fits, "bse")
 
 
 def fama_macbeth(seed: int) -> Pairs:
@@ -144,10 +195,18 @@ def inflation(seed: int) -> Pairs:
 ROWS: dict[str, tuple[str, Callable[[int], Pairs]]] = {
     "cross_sectional_ols": ("statsmodels OLS", cross_sectional),
     "cross_sectional_ols weighted": ("statsmodels WLS", lambda s: cross_sectional(s, True)),
+    "cross_sectional_ols white": (
+        "statsmodels HC1",
+        lambda s: cross_sectional(s, True, "white"),
+    ),
+    "cross_sectional_ols groups": ("WLS on dummies, null space", grouped),
+    "cross_sectional_ols Huber": ("statsmodels RLM", huber),
     "time_series_ols": ("statsmodels OLS", lambda s: time_series(s, "ols")),
     "time_series_ols white": ("statsmodels HC1", lambda s: time_series(s, "white")),
     "time_series_ols newey_west": ("statsmodels HAC", lambda s: time_series(s, "newey_west")),
     "rolling_ols": ("statsmodels RollingOLS", rolling),
+    "rolling_ols fading": ("statsmodels WLS", lambda s: fading(s, window=40)),
+    "rolling_ols expanding": ("statsmodels WLS", lambda s: fading(s, expanding=True)),
     "fama_macbeth": ("linearmodels FamaMacBeth", fama_macbeth),
     "newey_west": ("statsmodels HAC", newey_west),
     "tests of residuals": ("statsmodels", residual_tests),
@@ -165,6 +224,7 @@ def worst(row: Callable[[int], Pairs], seeds: Iterable[int]) -> dict[str, float]
             if known.any():
                 got, want = got[known], want[known]
                 size = np.nanmax(np.abs(want), axis=-1, keepdims=True)
+                size[size == 0.0] = 1.0
                 found[kind] = max(found[kind], float(np.nanmax(np.abs(got - want) / size)))
     return found
 
