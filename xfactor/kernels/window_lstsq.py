@@ -10,7 +10,6 @@ the L1 cache until its results are written; only the suffix sums of the block be
 import numpy as np
 
 from xfactor.kernels._compile import inlined, kernel
-from xfactor.kernels._intrinsics import LINE, will_write
 from xfactor.kernels.columns import LANES, begin, observe
 from xfactor.kernels.lanes import CONSTANT, ILL_CONDITIONED, pair
 
@@ -49,8 +48,6 @@ def solve_block(  # type: ignore[no-untyped-def]
     waiting = width
     again = 0
     for t in range(first, end):
-        if t >= start:
-            _announce(t - start, left, beta, stderr, each, n_obs)
         if observe(y, x, t, left, values, valid):
             if waiting > 0:
                 waiting = begin(values, valid, prefix[now], origin, width)
@@ -240,28 +237,6 @@ def _invert_triangle(factor, work, n_var):  # type: ignore[no-untyped-def]
             for j in range(LANES):
                 f = factor[pair(i, k), j]
                 work[error + i, j] += f * f * work[FIRST + k, j]
-
-
-@inlined
-def _announce(t, left, beta, stderr, each, n_obs):  # type: ignore[no-untyped-def]
-    """Ask for the memory that row t of the results will be written to."""
-    alpha, alpha_stderr, rsquared = each
-    n = n_obs.shape[1]
-    width = min(LANES, n - left)
-    step = LINE // beta.itemsize
-    for j in range(0, width, step):
-        for k in range(beta.shape[1]):
-            at = (t * beta.shape[1] + k) * n + left + j
-            will_write(beta, at)
-            if stderr.shape[1] > 0:
-                will_write(stderr, at)
-        at = t * n + left + j
-        will_write(alpha, at)
-        if stderr.shape[1] > 0:
-            will_write(alpha_stderr, at)
-        will_write(rsquared, at)
-    for j in range(0, width, LINE // 4):
-        will_write(n_obs, t * n + left + j)
 
 
 @inlined

@@ -102,8 +102,9 @@ def as_float(x: xr.DataArray) -> xr.DataArray:
     xarray.DataArray
         `x` itself where it is float32 or float64.
     """
-    if x.dtype in (np.dtype(np.float32), np.dtype(np.float64)):
-        return x
+    native = x.dtype.newbyteorder("=")
+    if native in (np.dtype(np.float32), np.dtype(np.float64)):
+        return x if x.dtype.isnative else x.astype(native)
     if x.dtype.kind not in "fiub":
         raise TypeError(
             f"{x.name or 'the array'} has dtype {x.dtype}; needed numbers. Convert it first."

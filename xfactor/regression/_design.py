@@ -12,12 +12,12 @@ INTERCEPT = "intercept"
 
 
 def regressors(
-    x: xr.DataArray | xr.Dataset, what: str, y: xr.DataArray
+    x: xr.DataArray | xr.Dataset, what: str, y: xr.DataArray, dim: str | None = None
 ) -> tuple[list[xr.DataArray], list[str]]:
     """Return the regressors as arrays, and one label for each.
 
     A Dataset gives one array for each variable; a DataArray with a `factor` dim gives one array
-    with several labels; any other DataArray is one regressor.
+    with several labels; any other DataArray is one regressor. All must have `dim`, if it is given.
     """
     if panel.FACTOR in y.dims:
         raise panel.error(
@@ -28,6 +28,13 @@ def regressors(
     if isinstance(x, xr.Dataset):
         arrays = [panel.as_float(v.rename(k)) for k, v in x.data_vars.items()]
         labels = [str(k) for k in x.data_vars]
+        wide = [str(k) for k, v in x.data_vars.items() if panel.FACTOR in v.dims]
+        if wide:
+            raise panel.error(
+                f"{what} found the dimension {panel.FACTOR!r} in the variable {wide[0]!r}",
+                "a variable for each factor, or one DataArray with that dimension",
+                f"Pass x[{wide[0]!r}], or x[{wide[0]!r}].to_dataset({panel.FACTOR!r})",
+            )
     elif isinstance(x, xr.DataArray):
         arrays = [panel.as_float(x)]
         labels = [str(x.name or "x")]
@@ -47,6 +54,9 @@ def regressors(
             f"distinct names other than {INTERCEPT!r}",
             "Rename them; the constant is added by intercept=True",
         )
+    if dim is not None:
+        for a in arrays:
+            panel.check_dim(a, dim, f"{what}, in {a.name or 'x'},")
     return arrays, labels
 
 

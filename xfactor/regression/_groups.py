@@ -47,7 +47,14 @@ def _set(codes: Any, name: str, y: xr.DataArray, dim: str, prefixed: bool) -> Gr
     labels = _labels(codes, name, values)
     if prefixed:
         labels = [f"{name}:{v}" for v in labels]
-    codes = codes.astype(np.int8) if codes.dtype == np.bool_ else codes  # -1 must fit in
+    if max(values) >= 2**31:
+        raise panel.error(
+            f"{name} has the group code {max(values)}",
+            "codes below 2^31",
+            "Number the groups, e.g. with pandas.factorize",
+        )
+    if not panel.is_codes(codes.dtype):  # else a lag would make floats of them
+        codes = codes.where((codes >= 0) & (codes < 2**31), -1).astype(np.int32)
     known = [(v, k) for v, k in zip(values, labels, strict=True) if v >= 0]
     return GroupSet(codes.rename(name), tuple(v for v, _ in known), [k for _, k in known])
 
@@ -77,7 +84,7 @@ def _present(codes: np.ndarray) -> list[int]:
     if codes.size == 0:
         return []
     least, most = int(codes.min()), int(codes.max())
-    if most - max(least, 0) < 2**16:
+    if most < 2**16:
         seen = np.zeros(max(most, 0) + 2, dtype=np.bool_)
         own = codes if least >= 0 else np.maximum(codes, -1)
         seen[own] = True  # those of no group end up last

@@ -57,7 +57,7 @@ def design(
 ) -> Design:
     """Check and move back what the caller passed, to go with `like` (date, asset)."""
     panel.choice("constraint", constraint, CONSTRAINTS)
-    if not 0.0 <= float(ridge) < np.inf:
+    if not 0.0 <= panel.number("ridge", ridge) < np.inf:
         raise panel.error(f"ridge={ridge!r} was given", "a number of at least 0", "Use ridge=0.1")
     arrays, labels = _design.regressors(x, what, like)
     sets = group_sets(groups, like, dim, what)
@@ -75,6 +75,8 @@ def design(
         raise panel.error(
             f"{what} found two factors named {twice!r}", "distinct names", "Rename the regressor"
         )
+    for k, a in _given(weights, market_cap):
+        panel.check_numbers(like, a, k)
     beside = [panel.as_float(a.rename(k)) for k, a in _given(weights, market_cap)]
     model = Model(
         intercept=intercept,

@@ -102,8 +102,11 @@ def cross_sectional_ols(
         asset): the specific returns, always lazy. An asset with any value missing does not enter;
         a date with fewer than `min_obs` assets, or with exposures that are not independent within
         the groups, is missing and keeps its ``n_obs``. A group without assets on a date is
-        missing there. ``condition`` is the condition number of the exposures as solved: weighted,
-        less their means (within groups), and scaled; infinite where they are dependent.
+        missing there; on a date on which no group has a positive market cap the constraint says
+        nothing, and intercept, groups and residuals are missing. An asset without weight has a
+        residual, though it did not enter. ``condition`` is the condition number of the exposures as
+        solved: weighted, less their means (within groups), and scaled; infinite where they are
+        dependent.
 
     Notes
     -----
@@ -139,6 +142,7 @@ def cross_sectional_ols(
     ['intercept', 'size', 'energy', 'materials']
     """
     what = "cross_sectional_ols"
+    panel.one_array(y, what, "y")
     panel.check_dim(y, dim, what)
     kernel = _estimator(se, robust, method, groups is not None, ridge)
     lag = panel.positive("lag", lag, 0)
@@ -147,7 +151,10 @@ def cross_sectional_ols(
         intercept=intercept, ridge=ridge, lag=lag, min_obs=min_obs, dim=dim, what=what,
         white=se == "white",
     )  # fmt: skip
-    y = panel.masked(y, None if where is None else _rows.back(where, lag))
+    if where is not None:
+        panel.check_mask(y, where, "where")
+        where = _rows.back(where, lag)
+    y = panel.masked(y, where)
     labelled = _apply.Out((panel.FACTOR,), y.dtype, {panel.FACTOR: design.factors})
     each, count = _apply.Out((), y.dtype), _apply.Out((), np.int32)
     f, stderr, rsquared, n_obs, condition = _apply.along(

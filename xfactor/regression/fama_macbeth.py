@@ -139,6 +139,10 @@ def fama_macbeth(
     _check_returns(y, dim, asset_dim, what)
     _check_options(exposures, factors, window, min_dates, what)
     lag = panel.positive("lag", lag, 0)
+    if where is not None:
+        panel.check_mask(y, where, "where")
+    if weights is not None:
+        panel.check_numbers(y, weights, "weights")
     if factors is not None:
         returns = _common(factors, y, dim, asset_dim, what)
         exposures = beta = _betas(y, factors, window, min_dates, dim)

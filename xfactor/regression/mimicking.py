@@ -29,8 +29,8 @@ def mimicking_portfolios(
     """Portfolios that earn the factor returns of `cross_sectional_ols`.
 
     A least-squares coefficient is a sum of returns times weights that depend on exposures only:
-    those of a portfolio. That of an exposure has an exposure of 1 to its own factor, 0 to all
-    others and to every group; with an intercept its weights sum to zero.
+    those of a portfolio. Without a ridge that of an exposure has an exposure of 1 to its own, 0 to
+    all others and to every group; with an intercept its weights sum to zero.
 
     Parameters
     ----------

@@ -97,7 +97,8 @@ def predict(
         premium = time_series.rolling_mean(slopes, window=window, min_obs=least)
     alpha = premium.isel({panel.FACTOR: 0}, drop=True) if intercept else None
     beta = premium.isel({panel.FACTOR: slice(1, None)}) if intercept else premium
-    prediction = _design.fitted([panel.masked(a, where) for a in arrays], beta, alpha)
+    prediction = _design.fitted(arrays, beta, alpha)
+    prediction = prediction if where is None else prediction.where(where)
     prediction = prediction.where(np.isfinite(prediction)).transpose(*y.dims, ...).astype(y.dtype)
     prediction = prediction.rename("prediction")
     prediction.attrs = {"long_name": "predicted return", "units": "decimal"}

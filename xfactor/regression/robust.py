@@ -17,7 +17,8 @@ class Huber:
     tolerance
         A date has settled when no fitted value moves by more than this share of the scale.
     max_iterations
-        A date that has not settled after these is missing.
+        A date that has not settled after these is missing; so is, mostly, one on which more than
+        half of the residuals are 0, stale prices for example: it has no scale.
 
     Examples
     --------
@@ -34,7 +35,7 @@ class Huber:
 
     def __post_init__(self) -> None:
         for name in ("k", "tolerance"):
-            if not getattr(self, name) > 0:
+            if not panel.number(name, getattr(self, name)) > 0:
                 found = f"{name}={getattr(self, name)!r} was given"
                 raise panel.error(found, "a positive number", "Use Huber()")
         panel.positive("max_iterations", self.max_iterations)

@@ -68,8 +68,9 @@ def rolling_ols(
     The sums of a window are made from the parts of two date blocks and never by subtraction: no
     drift, no trace of an outlier that has left, and the same bits whatever the chunks. With
     `halflife` or `expanding` the parts are triangles of a QR factorisation, to which observations
-    are added by plane rotations (Givens 1958); a window of faded weights takes several times as
-    long as a plain one.
+    are added by plane rotations (Givens 1958). A window of faded weights takes several times as
+    long as a plain one, and factors on a level far above their variation lose digits: the level
+    over the variation times 1e-16.
 
     References
     ----------
@@ -86,12 +87,14 @@ def rolling_ols(
     ('date', 'asset', 'factor')
     """
     what = "rolling_ols"
+    panel.one_array(y, what, "y")
     panel.check_dim(y, dim, what)
     if se is not None:
         panel.choice("se", se, ("ols",))
-    arrays, labels = _design.regressors(x, what, y)
+    arrays, labels = _design.regressors(x, what, y, dim)
     p = len(labels) + intercept
-    window, least = _reach(window, expanding, min_obs, p)
+    window, least = _reach(window, panel.flag("expanding", expanding), min_obs, p)
+    attrs: dict[str, Any] = {"window": window or 0, "expanding": int(expanding)}
     decay = None if halflife is None else _decay(halflife)
     y = _design.over_dims_of(panel.masked(y, where), arrays)
     labelled = _apply.Out((panel.FACTOR,), y.dtype, {panel.FACTOR: labels})
@@ -115,7 +118,6 @@ def rolling_ols(
         results = _apply.window(
             kernel, args, list(outs.values()), before=window - 1, dim=dim, what=what
         )
-    attrs: dict[str, Any] = {"window": window or 0, "expanding": int(expanding)}
     attrs |= {} if halflife is None else {"halflife": float(halflife)}
     fit = xr.Dataset(dict(zip(outs, results, strict=True)), attrs=attrs)
     return fit if intercept else fit.drop_vars(["alpha", "alpha_stderr"], errors="ignore")

@@ -90,8 +90,9 @@ def time_series_ols(
     panel.choice("se", se, STDERR)
     if lags is not None and se != "newey_west":
         raise panel.error(f"lags={lags} was given with se={se!r}", "no lags", "Leave lags out")
+    panel.one_array(y, what, "y")
     panel.check_dim(y, dim, what)
-    arrays, labels = _design.regressors(x, what, y)
+    arrays, labels = _design.regressors(x, what, y, dim)
     y = _design.over_dims_of(panel.masked(y, where), arrays)
     return history(y, arrays, labels, intercept, se, lags, min_obs, dim, what)
 
@@ -142,7 +143,9 @@ def history(
         "stderr": stderr,
         "tvalue": _design.tvalue(beta, stderr),
         "rsquared": rsquared,
-        "rsquared_adjusted": 1 - (1 - rsquared) * (n_obs - int(intercept)) / (n_obs - p),
+        "rsquared_adjusted": (1 - (1 - rsquared) * (n_obs - int(intercept)) / (n_obs - p)).astype(
+            y.dtype
+        ),
         "n_obs": n_obs,
         "residual": residual,
     }
