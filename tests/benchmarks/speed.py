@@ -191,6 +191,18 @@ def regressions(x: xr.DataArray, window: int) -> list[Row]:
             statsmodels_rolling,
             v.shape[1] / some,
         ),
+        *[
+            Row(
+                f"rolling_ols, {name}",
+                partial(xf.rolling_ols, x, factors, **reach),
+                "rolling_ols",
+                lambda: rolling(x, factors),
+            )
+            for name, reach in (
+                ("fading", {"window": window, "halflife": 30}),
+                ("expanding", {"expanding": True}),
+            )
+        ],
         Row(
             "rolling_ols through dask",
             lambda: blocks(rolling(lazy, lazy_factors)),

@@ -88,10 +88,10 @@ def residual(
     y: xr.DataArray, x: Sequence[xr.DataArray], beta: xr.DataArray, alpha: xr.DataArray | None
 ) -> xr.DataArray:
     """Return y less the fitted value; always lazy, so that it costs nothing unless asked for."""
-    y, beta, x = _finite(_lazy(y)), _lazy(beta), [_lazy(v) for v in x]
-    e = (y - fitted(x, beta, None if alpha is None else _lazy(alpha))).transpose(*y.dims, ...)
+    y, beta, x = _finite(lazy(y)), lazy(beta), [lazy(v) for v in x]
+    e = (y - fitted(x, beta, None if alpha is None else lazy(alpha))).transpose(*y.dims, ...)
     e = e.where(np.isfinite(e)).astype(y.dtype)
-    return e.rename("residual").assign_attrs(long_name="residual", **_units(y))
+    return e.rename("residual").assign_attrs(long_name="residual", **units(y))
 
 
 def fitted(
@@ -112,19 +112,19 @@ def fitted(
     return sum(others, start=first)
 
 
-def _lazy(a: xr.DataArray) -> xr.DataArray:
+def lazy(a: xr.DataArray) -> xr.DataArray:
     """`a` as one dask chunk; named by chance, because hashing a panel takes longer than solving."""
     if a.chunks:
         return a
-    lazy = a.variable.chunk({}, name=f"xfactor-{uuid.uuid4().hex}")
-    return a.copy(data=lazy.data)  # its coords stay as they are: arithmetic compares them
+    chunked = a.variable.chunk({}, name=f"xfactor-{uuid.uuid4().hex}")
+    return a.copy(data=chunked.data)  # its coords stay as they are: arithmetic compares them
 
 
 def _finite(a: xr.DataArray) -> xr.DataArray:
     return a.where(np.isfinite(a))
 
 
-def _units(y: xr.DataArray) -> dict[str, str]:
+def units(y: xr.DataArray) -> dict[str, str]:
     return {"units": y.attrs["units"]} if "units" in y.attrs else {}
 
 

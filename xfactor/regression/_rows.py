@@ -94,9 +94,9 @@ def design(
     )
 
 
-def back(a: xr.DataArray, lag: int) -> xr.DataArray:
-    """Return `a` as it was `lag` dates before."""
-    return time_series.lag(a, lag) if lag and panel.DATE in a.dims else a
+def back(a: xr.DataArray, lag: int, dim: str = panel.DATE) -> xr.DataArray:
+    """Return `a` as it was `lag` dates before; what has no dates stays."""
+    return time_series.lag(a, lag, dim=dim) if lag and dim in a.dims else a
 
 
 def _given(

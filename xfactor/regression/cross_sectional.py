@@ -213,8 +213,7 @@ def _residual(
     f = f.drop_vars(panel.FACTOR).rename({panel.FACTOR: _COEFFICIENT})
     args = [_apply.Arg(y, (dim,)), _apply.Arg(f, (_COEFFICIENT,)), *design.explaining(dim)]
     if all(a.data.chunks is None for a in args):
-        args = [_apply.Arg(_design._lazy(a.data), a.core) for a in args]
+        args = [_apply.Arg(_design.lazy(a.data), a.core) for a in args]
     kernel = partial(row_lstsq.residual_rows, model=design.model)
     (e,) = _apply.along(kernel, args, [_apply.Out((dim,), y.dtype)], what=what)
-    units = {"units": y.attrs["units"]} if "units" in y.attrs else {}
-    return e.transpose(*y.dims, ...).assign_attrs(long_name="residual", **units)
+    return e.transpose(*y.dims, ...).assign_attrs(long_name="residual", **_design.units(y))

@@ -5,9 +5,9 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
-from xfactor import _apply, panel, time_series
+from xfactor import _apply, panel
 from xfactor.kernels import pricing
-from xfactor.regression import _design
+from xfactor.regression import _design, _rows
 from xfactor.regression.cross_sectional import cross_sectional_ols
 from xfactor.regression.inference import newey_west
 from xfactor.regression.rolling import rolling_ols
@@ -153,8 +153,8 @@ def fama_macbeth(
     x = _known(exposures, y, lag, dim, asset_dim, what)
     across = cross_sectional_ols(
         y, x, intercept=intercept, lag=0, min_obs=min_obs, dim=asset_dim,
-        weights=None if weights is None else _back(panel.as_float(weights), lag, dim),
-        where=None if where is None else _back(where, lag, dim),
+        weights=None if weights is None else _rows.back(panel.as_float(weights), lag, dim),
+        where=None if where is None else _rows.back(where, lag, dim),
     )  # fmt: skip
     result = _premia(across, lags, dim).assign_attrs(lag=lag)
     if factors is None:
@@ -224,7 +224,9 @@ def _known(
             )
 
     def earlier(a: xr.DataArray) -> xr.DataArray:
-        return _back(panel.as_float(a), lag, dim)  # first as floats: codes would be moved as codes
+        return _rows.back(
+            panel.as_float(a), lag, dim
+        )  # first as floats: codes would be moved as codes
 
     return x.map(earlier) if isinstance(x, xr.Dataset) else earlier(x)
 
@@ -242,10 +244,6 @@ def _betas(
     else:
         fit = rolling_ols(y, factors, window=window, se=None, min_obs=min_dates, dim=dim)
     return fit["beta"]
-
-
-def _back(a: xr.DataArray, lag: int, dim: str) -> xr.DataArray:
-    return time_series.lag(a, lag, dim=dim) if lag and dim in a.dims else a
 
 
 def _premia(across: xr.Dataset, lags: int | None, dim: str) -> xr.Dataset:

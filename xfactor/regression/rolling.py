@@ -68,9 +68,9 @@ def rolling_ols(
     The sums of a window are made from the parts of two date blocks and never by subtraction: no
     drift, no trace of an outlier that has left, and the same bits whatever the chunks. With
     `halflife` or `expanding` the parts are triangles of a QR factorisation, to which observations
-    are added by plane rotations (Givens 1958). A window of faded weights takes several times as
-    long as a plain one, and factors on a level far above their variation lose digits: the level
-    over the variation times 1e-16.
+    are added by plane rotations (Givens 1958). A window of faded weights takes about three
+    times as long as a plain one, and factors on a level far above their variation lose digits:
+    the level over the variation times 1e-16.
 
     References
     ----------
