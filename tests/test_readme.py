@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import xfactor as xf
-from xfactor import cli
+from xfactor.cli.commands import parser
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -34,7 +34,7 @@ def test_readme__its_commands_parse():
     assert len(commands) >= 4
     for words in commands:
         assert words[0] == "xfactor"
-        cli._parser().parse_args(words[1:])
+        parser().parse_args(words[1:])
 
 
 def test_readme__names_only_what_there_is():

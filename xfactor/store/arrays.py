@@ -15,6 +15,7 @@ import zarr
 from zarr.abc.store import ByteRequest, Store
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.core.metadata.v3 import ArrayV3Metadata
+from zarr.core.sync import sync
 from zarr.storage import LocalStore, StorePath, WrapperStore
 
 from xfactor import panel as _panel
@@ -43,8 +44,15 @@ class Strict(WrapperStore[Store]):
         """Return the bytes of a key; raise if they are those of a chunk and not there."""
         found = await self._store.get(key, prototype, byte_range)
         if found is None and not key.endswith("zarr.json"):
-            raise MissingChunk(f"{key} is missing")
+            raise MissingChunk(f"the chunk {key} is not there")
         return found
+
+    async def getsize(self, key: str) -> int:
+        """Return the bytes of a key, which Zarr's own wrapper would read to count."""
+        try:
+            return await self._store.getsize(key)
+        except FileNotFoundError:
+            raise MissingChunk(f"the chunk {key} is not there") from None
 
 
 class Flushing(LocalStore):
@@ -177,7 +185,7 @@ class StoredArray:
         if isinstance(first, slice) and self.dims and first.start is not None:
             where = f", {self.dims[0]} {first.start} to {first.stop - 1}"
         return _panel.error(
-            f"{self.name!r} cannot be read{where}: {_reason(problem)}",
+            f"{self.name!r} cannot be read{where}: {reason(problem)}",
             "whole chunks",
             "Run xfactor store check on the store, and restore what it names",
         )
@@ -195,6 +203,10 @@ class StoredArray:
         counts = [-(-n // c) for n, c in zip(self.shape, self.chunks, strict=True)]
         return [self.key(c) for c in np.ndindex(*counts)]
 
+    def stored_bytes(self, chunk: tuple[int, ...]) -> int:
+        """Return the bytes of a chunk as it is stored."""
+        return sync(_opened(self.opener).getsize(f"{self.name}/{self.key(chunk)}"))
+
     def region(self, axis: int | None, chunk: int) -> tuple[slice, ...]:
         """Return what a chunk along one axis covers, everything else whole."""
         whole = [slice(0, n) for n in self.shape]
@@ -208,7 +220,8 @@ class StoredArray:
         self.array[region] = values
 
 
-def _reason(problem: Exception) -> str:
+def reason(problem: Exception) -> str:
+    """Say in a few words why a chunk cannot be read."""
     text = str(problem) or type(problem).__name__
     if "checksum" in text.lower():
         return "its checksum does not match its bytes"

@@ -138,6 +138,13 @@ class PlainStore:
         tops = {n.split("/")[0] for n in published.arrays}
         return [p for p in self.path.iterdir() if p.name not in tops and _is_debris(p)]
 
+    def accept(self, snapshot: Snapshot) -> None:
+        """Publish what another program has made of the metadata."""
+        attributes = snapshots.group_attributes(snapshot.attrs, snapshot.coords)
+        books = snapshots.new_books("check_panel_store", snapshot.version + 1)
+        document = snapshots.group_document(attributes, snapshot.arrays, books)
+        replace_file(self.path / METADATA, document.encode())
+
     def gc(self) -> int:
         """Remove what no published state needs; return the bytes that were freed."""
         published = self.snapshot()

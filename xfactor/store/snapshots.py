@@ -163,24 +163,33 @@ def read_document(text: bytes, address: str, opener: Opener) -> Snapshot:
     try:
         document = json.loads(text)
     except ValueError as problem:
-        raise damaged(address, str(problem)) from problem
+        raise Damaged(address, f"it is no JSON: {problem}", None) from problem
     if not isinstance(document, dict) or not document.get("consolidated_metadata"):
         raise _panel.error(
             f"{address} is a Zarr group without consolidated metadata",
             "a panel store",
             "Write it with write_panel, or run zarr.consolidate_metadata on it",
         )
-    nodes = document["consolidated_metadata"]["metadata"]
-    attrs = dict(document.get("attributes", {}))
-    books = dict(nodes.get(BOOKS, {}).get("attributes", {}))
-    if books and books.get(DIGEST) != digest(document):
-        raise damaged(address, "it does not match its own checksum")
-    if int(books.get("format_version", 1)) > FORMAT_VERSION:
+    try:
+        found = _parse(document, address, opener)
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise Damaged(address, f"it is no panel's ({problem!r})", None) from problem
+    if found.format_version > FORMAT_VERSION:
         raise _panel.error(
-            f"{address} has the format {books['format_version']} of a later release",
+            f"{address} has the format {found.format_version} of a later release",
             f"at most {FORMAT_VERSION}",
             "Upgrade xfactor",
         )
+    checked = found.format_version > 1 or DIGEST in found.books
+    if checked and found.books.get(DIGEST) != digest(document):
+        raise Damaged(address, "it does not match its own checksum", found)
+    return found
+
+
+def _parse(document: Mapping[str, Any], address: str, opener: Opener) -> Snapshot:
+    nodes = document["consolidated_metadata"]["metadata"]
+    attrs = dict(document.get("attributes", {}))
+    books = dict(nodes.get(BOOKS, {}).get("attributes", {}))
     if not books and attrs.get("format") == FORMAT:
         books = {"format": FORMAT, "format_version": 1}
         attrs = {k: v for k, v in attrs.items() if k not in FIRST_FORMAT}
@@ -192,10 +201,24 @@ def read_document(text: bytes, address: str, opener: Opener) -> Snapshot:
     return Snapshot(address, opener, arrays, attrs, tuple(sorted(coords & arrays.keys())), books)
 
 
-def damaged(address: str, why: str) -> _panel.PanelError:
-    """Return the error for metadata that cannot be trusted."""
-    return _panel.error(
-        f"the metadata of {address} is damaged or was changed by another program: {why}",
-        "the zarr.json that was published",
-        "Restore that file; or, if every change is meant: xfactor store check --accept",
-    )
+class Damaged(_panel.PanelError):
+    """Metadata that cannot be trusted.
+
+    Parameters
+    ----------
+    address
+        The store.
+    why
+        What is wrong.
+    snapshot
+        What it says nevertheless, if it can be read.
+    """
+
+    def __init__(self, address: str, why: str, snapshot: Snapshot | None) -> None:
+        self.why = why
+        self.snapshot = snapshot
+        super().__init__(
+            f"the metadata of {address} is damaged or was changed by another program: {why}; "
+            "needed the zarr.json that was published. Restore that file; or, if every change is "
+            "meant: xfactor store check --accept."
+        )
