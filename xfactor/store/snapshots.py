@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -138,7 +138,7 @@ def digest(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read_document(text: bytes, address: str, opener: Opener) -> Snapshot:
+def read_document(text: bytes, address: str, opener: Callable[[int], Opener]) -> Snapshot:
     """Return the state that a group's ``zarr.json`` publishes.
 
     Parameters
@@ -148,7 +148,7 @@ def read_document(text: bytes, address: str, opener: Opener) -> Snapshot:
     address
         Where the store is, for messages.
     opener
-        Where its chunks are.
+        Where its chunks are, given the number of the state.
 
     Returns
     -------
@@ -186,7 +186,7 @@ def read_document(text: bytes, address: str, opener: Opener) -> Snapshot:
     return found
 
 
-def _parse(document: Mapping[str, Any], address: str, opener: Opener) -> Snapshot:
+def _parse(document: Mapping[str, Any], address: str, opener: Callable[[int], Opener]) -> Snapshot:
     nodes = document["consolidated_metadata"]["metadata"]
     attrs = dict(document.get("attributes", {}))
     books = dict(nodes.get(BOOKS, {}).get("attributes", {}))
@@ -198,7 +198,9 @@ def _parse(document: Mapping[str, Any], address: str, opener: Opener) -> Snapsho
     for metadata in arrays.values():
         own = metadata.setdefault("attributes", {})
         coords |= set(str(own.get("coordinates", "")).split())
-    return Snapshot(address, opener, arrays, attrs, tuple(sorted(coords & arrays.keys())), books)
+    labels = tuple(sorted(coords & arrays.keys()))
+    where = opener(int(books.get("version", 1)))
+    return Snapshot(address, where, arrays, attrs, labels, books)
 
 
 class Damaged(_panel.PanelError):
