@@ -38,6 +38,12 @@ from xfactor.regression import (
     time_series_ols,
     vif,
 )
+from xfactor.risk import (
+    asset_covariance_product,
+    factor_covariance,
+    portfolio_covariance,
+    risk_decomposition,
+)
 from xfactor.simulate import simulate_panel
 from xfactor.store import add_fields, open_panel, write_panel
 from xfactor.time_series import (
@@ -77,6 +83,7 @@ __all__ = [
     "PanelError",
     "add_fields",
     "age",
+    "asset_covariance_product",
     "between",
     "bottom",
     "breusch_pagan",
@@ -94,6 +101,7 @@ __all__ = [
     "ewm_mean",
     "ewm_std",
     "ewm_var",
+    "factor_covariance",
     "fama_macbeth",
     "ffill",
     "fillna",
@@ -110,6 +118,7 @@ __all__ = [
     "newey_west",
     "open_panel",
     "performance",
+    "portfolio_covariance",
     "portfolio_returns",
     "predict",
     "qcut",
@@ -117,6 +126,7 @@ __all__ = [
     "rank",
     "regression_weights",
     "returns",
+    "risk_decomposition",
     "rolling_beta",
     "rolling_corr",
     "rolling_cov",
