@@ -40,9 +40,14 @@ from xfactor.regression import (
 )
 from xfactor.risk import (
     asset_covariance_product,
+    attribute_returns,
+    bias_statistic,
     factor_covariance,
+    link_contributions,
     portfolio_covariance,
     risk_decomposition,
+    specific_variance,
+    tracking_portfolio,
 )
 from xfactor.simulate import simulate_panel
 from xfactor.store import add_fields, open_panel, write_panel
@@ -84,7 +89,9 @@ __all__ = [
     "add_fields",
     "age",
     "asset_covariance_product",
+    "attribute_returns",
     "between",
+    "bias_statistic",
     "bottom",
     "breusch_pagan",
     "check_panel",
@@ -111,6 +118,7 @@ __all__ = [
     "hedge",
     "jarque_bera",
     "lag",
+    "link_contributions",
     "ljung_box",
     "long_short",
     "mimicking_portfolios",
@@ -142,9 +150,11 @@ __all__ = [
     "rolling_sum",
     "rolling_var",
     "simulate_panel",
+    "specific_variance",
     "standardize",
     "time_series_ols",
     "top",
+    "tracking_portfolio",
     "trim",
     "vif",
     "winsorize",

@@ -44,17 +44,15 @@ def rows(dates: int, assets: int, factors: int = 10) -> list[Row]:
     def read() -> object:
         return [np.nansum(a) for a in cubes]
 
-    def decompose(w: xr.DataArray, *rest: xr.DataArray) -> xr.Dataset:
-        by_asset = ["asset_marginal", "asset_component"]
-        return xf.risk_decomposition(w, *rest).drop_vars(by_asset)
-
+    decompose = xf.risk_decomposition
     one = partial(decompose, weights, x, covariance, specific)
     reference = (f"np.nansum of {factors} arrays", read)
     frame = pd.DataFrame(f.values)
     return [
         Row("risk_decomposition", one, *reference),
         Row("risk_decomposition, benchmark",
-            lambda: decompose_active(weights, x, covariance, specific, weights), *reference),
+            partial(decompose, weights, x, covariance, specific, benchmark=ten.isel(portfolio=0)),
+            *reference),
         Row("risk_decomposition, 10 portfolios",
             partial(decompose, ten, x, covariance, specific), *reference),
         Row("risk_decomposition through dask", lambda: blocks(decompose(*lazy)),
@@ -74,13 +72,6 @@ def rows(dates: int, assets: int, factors: int = 10) -> list[Row]:
             partial(xf.tracking_portfolio, x, dict.fromkeys(names, 0.1), specific_var=specific),
             *reference),
     ]  # fmt: skip
-
-
-def decompose_active(
-    w: xr.DataArray, x: xr.Dataset, f: xr.DataArray, s: xr.DataArray, benchmark: xr.DataArray
-) -> xr.Dataset:
-    """Active risk against a benchmark."""
-    return xf.risk_decomposition(w, x, f, s, benchmark=benchmark)
 
 
 def shrunk(returns: xr.DataArray, sizes: xr.DataArray) -> partial[xr.Dataset]:

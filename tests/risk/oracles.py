@@ -181,9 +181,9 @@ def problem(seed, dates=9, assets=14, factors=3, lost=0.1):
 
     w = rng.standard_normal((dates, assets)) * (rng.random((dates, assets)) < 0.7)
     base = np.abs(rng.standard_normal((dates, assets)))
-    x = xr.Dataset({
-        k: panel(holes(rng.standard_normal((dates, assets)), lost / factors)) for k in names
-    })
+    x = xr.Dataset(
+        {k: panel(holes(rng.standard_normal((dates, assets)), lost / factors)) for k in names}
+    )
     root = 0.01 * rng.standard_normal((dates, factors, factors + 2))
     f = xr.DataArray(
         np.einsum("tij,tkj->tik", root, root),

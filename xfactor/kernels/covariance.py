@@ -104,7 +104,7 @@ def _weights(dates: np.ndarray, decay: float) -> np.ndarray:
 
 
 def _deviations(x: np.ndarray, w: np.ndarray, demean: bool) -> np.ndarray:
-    """x less its weighted mean, the mean taken a second time of what rounding left of it."""
+    """X less its weighted mean, the mean taken a second time of what rounding left of it."""
     if not demean:
         return x
     x = x - (x * w).sum(axis=1, keepdims=True)

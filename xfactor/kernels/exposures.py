@@ -30,7 +30,9 @@ class Column:
 Columns = tuple[Column, ...]
 
 
-def blocks(columns: Columns, sources: Sequence[np.ndarray], shape: tuple[int, int]) -> Iterator:
+def blocks(
+    columns: Columns, sources: Sequence[np.ndarray], shape: tuple[int, int]
+) -> Iterator[tuple[slice, np.ndarray]]:
     """Row slices and exposures (row, K, n) of them; a cell of no group is missing."""
     n_rows, n = shape
     for rows in row_blocks(n_rows, n * max(len(columns), 1)):

@@ -11,7 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from xfactor.kernels.exposures import (
-    Columns, blocks, contracted, emptied, held, weighed,
+    Columns,
+    blocks,
+    contracted,
+    emptied,
+    held,
+    weighed,
 )  # fmt: skip
 
 
@@ -63,7 +68,7 @@ def _sizes(w: np.ndarray) -> np.ndarray:
 
 
 def _through(b: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """b F (row, P, K); missing where it needs a covariance that is."""
+    """B F (row, P, K); missing where it needs a covariance that is."""
     hole = ~np.isfinite(covariance)
     through = np.einsum("rpk,rkl->rpl", b, np.where(hole, 0.0, covariance))
     if hole.any():
@@ -73,7 +78,7 @@ def _through(b: np.ndarray, covariance: np.ndarray) -> np.ndarray:
 
 
 def _times(b: np.ndarray, through: np.ndarray) -> np.ndarray:
-    """b times `through`; a factor without exposure contributes nothing, whatever is missing."""
+    """B times `through`; a factor without exposure contributes nothing, whatever is missing."""
     return np.where(b == 0, 0.0, b * through)
 
 

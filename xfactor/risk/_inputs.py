@@ -64,9 +64,7 @@ def exposures(
         for a in arrays
     ]
     for s in group_sets(groups, _widest(like, arrays), dim, what):
-        found |= {
-            k: Column(len(arrays), code=v) for k, v in zip(s.labels, s.values, strict=True)
-        }
+        found |= {k: Column(len(arrays), code=v) for k, v in zip(s.labels, s.values, strict=True)}
         arrays.append(s.codes)
     lacking = [k for k in factors if k not in found]
     surplus = [k for k in found if k not in factors and k != _design.INTERCEPT]
@@ -128,24 +126,24 @@ def factor_values(f: xr.DataArray) -> _apply.Arg:
     return _apply.Arg(bare.rename({panel.FACTOR: _ROW}), (_ROW,))
 
 
-def portfolios(
-    weights: xr.DataArray, beside: Sequence[xr.DataArray], *, dim: str, what: str
+def several(
+    arg: _apply.Arg, beside: Sequence[xr.DataArray], what: str, name: str
 ) -> tuple[_apply.Arg, str]:
-    """Weights with an axis of portfolios, and its name: the one dim that nothing beside them has.
+    """`arg` with an axis of portfolios, and its name: the one dim that nothing beside it has.
 
     A kernel gets all portfolios of a date together, so that its exposures are read once.
     """
-    known = {dim, panel.DATE, *(d for a in beside for d in a.dims)}
-    own = [str(d) for d in weights.dims if d not in known]
+    known = {*arg.core, panel.DATE, *(d for a in beside for d in a.dims)}
+    own = [str(d) for d in arg.data.dims if d not in known]
     if len(own) > 1:
         raise panel.error(
-            f"{what} found the dimensions {', '.join(map(repr, own))} in weights",
+            f"{what} found the dimensions {', '.join(map(repr, own))} in {name}",
             "one dimension of portfolios at most",
-            f"Use weights.stack(portfolio={own!r}, create_index=False)",
+            f"Use {name}.stack(portfolio={own!r}, create_index=False)",
         )
     if own:
-        return _apply.Arg(weights, (own[0], dim)), own[0]
-    return _apply.Arg(weights.expand_dims(_ONE), (_ONE, dim)), _ONE
+        return _apply.Arg(arg.data, (own[0], *arg.core)), own[0]
+    return _apply.Arg(arg.data.expand_dims(_ONE), (_ONE, *arg.core)), _ONE
 
 
 def checked_weights(weights: xr.DataArray, what: str, name: str, dim: str) -> xr.DataArray:

@@ -8,7 +8,6 @@ import xarray as xr
 
 from xfactor import _apply, panel
 from xfactor.kernels import risk as _risk
-from xfactor.regression import _design
 from xfactor.regression._groups import Groups
 from xfactor.risk import _inputs
 from xfactor.risk._inputs import SPECIFIC, Missing
@@ -26,6 +25,7 @@ def risk_decomposition(
     benchmark: xr.DataArray | None = None,
     groups: Groups | None = None,
     missing: Missing = "spread",
+    by_asset: bool = False,
     dim: str = panel.ASSET,
 ) -> xr.Dataset:
     """Total, factor and specific risk of portfolios, and the contribution of each factor.
@@ -60,6 +60,8 @@ def risk_decomposition(
         `portfolio_returns` does with missing returns; it is left out, and its risk with it
         (``"drop"``); or the portfolio is missing on that date (``"missing"``). A benchmark is
         treated by itself. It is never taken as an exposure of 0.
+    by_asset
+        Add the contributions of the assets: panels, and a second reading of the exposures.
     dim
         Dimension of the assets.
 
@@ -70,10 +72,10 @@ def risk_decomposition(
         of a date's return, risk^2 the sum of the squares of the other two. Along `factor`, with
         "specific" as the last label: ``exposure`` of the portfolio (of "specific", the specific
         risk), ``marginal`` the change of risk per unit of exposure, ``component`` exposure times
-        marginal, which sums to risk, and ``share`` component over risk, which sums to 1. By asset,
-        always lazy: ``asset_marginal``, the change of risk per unit of weight, and
-        ``asset_component``, weight (as it counts) times that, which sums to risk; an asset not
-        held has only the first, one that lacks something has 0. ``n_obs``, held assets that count;
+        marginal, which sums to risk, and ``share`` component over risk, which sums to 1. With
+        `by_asset` ``asset_marginal``, the change of risk per unit of weight, missing for an asset
+        that lacks something, and ``asset_component``, weight (as it counts) times that, which sums
+        to risk. ``n_obs``, held assets that count;
         ``n_dropped`` (reason), held ones that do not: "missing_exposure", or "thin", without a
         specific variance; ``coverage``, the share of the gross weight that counts. With a
         benchmark ``beta``, the portfolio's covariance with it over its variance; ``n_obs``,
@@ -85,9 +87,9 @@ def risk_decomposition(
     Notes
     -----
     With b = X'w the factors' marginals are F b / risk, and the specific part enters as one more
-    factor with the exposure sqrt(w'D w) and a variance of 1. Against a benchmark ``share`` of factor j is the marginal
-    contribution to active risk squared, b_j sum_i(b_i cov_ij) / var(active). No matrix of assets by
-    assets is formed. Under normal returns value at risk and expected shortfall are multiples of
+    factor with the exposure sqrt(w'D w) and a variance of 1. Against a benchmark ``share`` of
+    factor j is the factor's marginal contribution to active risk squared (FMCAR), b_j
+    sum_i(b_i cov_ij) / var(active). No matrix of assets by assets is formed. Under normal returns value at risk and expected shortfall are multiples of
     risk, and so are their components.
 
     References
@@ -106,7 +108,9 @@ def risk_decomposition(
     (0.18868, array([0.7191, 0.2809]))
     """
     what = "risk_decomposition"
-    p = _problem(weights, exposures, factor_cov, specific_var, benchmark, groups, missing, dim, what)
+    p = _problem(
+        weights, exposures, factor_cov, specific_var, benchmark, groups, missing, dim, what
+    )
     own, dtype = p.axis, p.dtype
     each, count = _apply.Out((own,), dtype), _apply.Out((own,), np.int32)
     wide = _apply.Out((own, panel.FACTOR), dtype, {panel.FACTOR: [*p.factors, SPECIFIC]})
@@ -119,12 +123,11 @@ def risk_decomposition(
     result = {k: _inputs.squeezed(a) for k, a in zip(outs, found, strict=True)}
     if benchmark is None:
         result.pop("beta")
-    lazy = [_apply.Arg(_design.lazy(a.data), a.core) for a in p.args] if p.eager else p.args
-    panels = [_apply.Out((own, dim), dtype)] * 2
-    kernel = partial(_risk.asset_rows, plan=p.plan)
-    by_asset = _apply.along(kernel, lazy, panels, what=f"{what}_by_asset")
-    for name, a in zip(("asset_marginal", "asset_component"), by_asset, strict=True):
-        result[name] = _inputs.squeezed(a)
+    if panel.flag("by_asset", by_asset):
+        by = partial(_risk.asset_rows, plan=p.plan)
+        panels = _apply.along(by, p.args, [_apply.Out((own, dim), dtype)] * 2, what=what)
+        for name, a in zip(("asset_marginal", "asset_component"), panels, strict=True):
+            result[name] = _inputs.squeezed(a)
     return xr.Dataset({k: _named(k, a) for k, a in result.items()}, attrs={"missing": missing})
 
 
@@ -242,10 +245,6 @@ class _Problem:
     def dtype(self) -> np.dtype:
         return self.args[0].data.dtype
 
-    @property
-    def eager(self) -> bool:
-        return all(a.data.chunks is None for a in self.args)
-
 
 def _problem(
     weights: xr.DataArray,
@@ -273,7 +272,7 @@ def _problem(
         base = _inputs.checked_weights(benchmark, what, "benchmark", dim)
         further.append(_apply.Arg(base, (dim,)))
     beside = [*(a.data for a in further), *x.arrays]
-    first, axis = _inputs.portfolios(weights, beside, dim=dim, what=what)
+    first, axis = _inputs.several(_apply.Arg(weights, (dim,)), beside, what, "weights")
     return _Problem(
         [first, *further, *x.args(dim)],
         _risk.Plan(x.columns, benchmark is not None, missing),
