@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xfactor.kernels._blocks import row_blocks
+from xfactor.kernels._blocks import compilable, row_blocks
+from xfactor.kernels._compile import summing
 
 # What becomes of a held asset of which something is missing.
 SPREAD, DROP, BLANK = "spread", "drop", "missing"
@@ -66,28 +67,53 @@ def held(w: np.ndarray, usable: np.ndarray, missing: str) -> np.ndarray:
     `SPREAD` scales each leg up to its whole weight; a leg without usable assets is NaN, and so is
     a portfolio without any weight, or with `BLANK` one that lacks something.
     """
-    given = np.isfinite(w)
-    w = np.where(given, w, 0.0)
-    usable = usable[:, None, :]
-    kept = np.where(usable, w, 0.0)
-    lacking = ((w != 0) & ~usable).any(axis=2)
-    if missing == SPREAD and lacking.any():
-        scale = np.ones_like(kept)
-        for sign in (1.0, -1.0):
-            whole, reached = (np.maximum(sign * a, 0.0).sum(axis=2) for a in (w, kept))
-            ratio = np.divide(whole, reached, out=np.full_like(whole, np.nan), where=reached > 0)
-            scale = np.where(sign * w > 0, np.where(whole > 0, ratio, 1.0)[:, :, None], scale)
-        # A lost leg has no kept weight to carry the NaN.
-        kept = np.where(np.isnan(scale).any(axis=2, keepdims=True), np.nan, kept * scale)
-    blank = ~given.any(axis=2)
-    if missing == BLANK:
-        blank |= lacking
-    return np.where(blank[:, :, None], np.nan, kept) if blank.any() else kept
+    out = np.empty(w.shape)
+    _held(compilable(w, np.float64), usable, missing == SPREAD, missing == BLANK, out)
+    return out
+
+
+@summing
+def _held(w, usable, spread, blank, out):  # type: ignore[no-untyped-def]
+    for r in range(w.shape[0]):
+        for p in range(w.shape[1]):
+            long = short = kept_long = kept_short = 0.0
+            given = lost = 0
+            for j in range(w.shape[2]):
+                v = w[r, p, j]
+                known = v - v == 0.0
+                v = v if known else 0.0
+                k = v if usable[r, j] else 0.0
+                long += max(v, 0.0)
+                short += min(v, 0.0)
+                kept_long += max(k, 0.0)
+                kept_short += min(k, 0.0)
+                given += known
+                lost += k != v
+            up = long / kept_long if spread and long > 0.0 else 1.0  # infinite without a leg
+            down = short / kept_short if spread and short < 0.0 else 1.0
+            gone = given == 0 or (blank and lost > 0) or up == np.inf or down == np.inf
+            for j in range(w.shape[2]):
+                v = w[r, p, j]
+                v = v if v - v == 0.0 and usable[r, j] else 0.0
+                out[r, p, j] = np.nan if gone else v * (up if v > 0.0 else down)
 
 
 def weighed(w: np.ndarray, block: np.ndarray) -> np.ndarray:
     """Exposures (row, P, K) of portfolios: sums that do not depend on the number of threads."""
-    return np.einsum("rpn,rkn->rpk", w, block)
+    out = np.empty((*w.shape[:2], block.shape[1]))
+    _weighed(w, block, out)
+    return out
+
+
+@summing
+def _weighed(w, block, out):  # type: ignore[no-untyped-def]
+    for r in range(w.shape[0]):
+        for p in range(w.shape[1]):
+            for k in range(block.shape[1]):
+                total = 0.0
+                for j in range(w.shape[2]):
+                    total += w[r, p, j] * block[r, k, j]
+                out[r, p, k] = total
 
 
 def contracted(w: np.ndarray, v: np.ndarray) -> np.ndarray:

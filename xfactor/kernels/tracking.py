@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from xfactor.kernels.exposures import Columns, blocks, contracted
+from xfactor.kernels.exposures import Columns, blocks, contracted, emptied, weighed
 
-# Requirements of which less than this is left beside the others contradict or repeat them.
-DEPENDENT = 1e-10
+# Requirements repeat or contradict one another where their products, scaled to a diagonal of 1,
+# have a smallest eigenvalue below this share of the largest: exposures alike to a millionth.
+DEPENDENT = 1e-12
 
 
 def tracking_rows(
@@ -43,35 +44,40 @@ def tracking_rows(
             ],
             axis=1,
         )
-        for i, row in enumerate(range(rows.start, rows.stop)):
-            u = usable[i]
-            found = _least(x[i][:, u], np.sqrt(variance[i][u]), target[row], budget)
-            if found is not None:
-                out[row] = 0.0
-                out[row][:, u] = found
-            out[row][~np.isfinite(target[row]).all(axis=1)] = np.nan
+        deviation = np.sqrt(np.where(usable, variance, 1.0))
+        emptied(x, usable)
+        found = _least(x, usable, deviation, target[rows].astype(np.float64), budget)
+        found[count[rows] < len(columns) + (budget is not None)] = np.nan
+        out[rows] = found
     return out.astype(target.dtype, copy=False), count, lost
 
 
 def _least(
-    x: np.ndarray, deviation: np.ndarray, target: np.ndarray, budget: float | None
-) -> np.ndarray | None:
-    """Weights (P, n) of least sum of (deviation w)^2 with x w = target, and of sum `budget`.
+    x: np.ndarray,
+    usable: np.ndarray,
+    deviation: np.ndarray,
+    target: np.ndarray,
+    budget: float | None,
+) -> np.ndarray:
+    """Weights (row, P, n) of least sum of (deviation w)^2 with x w = target, and sum `budget`.
 
-    In units of risk v = deviation w that is the shortest v with A v = c, from a QR of A'.
+    In units of risk v = deviation w that is the shortest v with A v = c: v = A'l, A A'l = c, rows
+    of A scaled to length 1. What rounding leaves of c - A v is solved for twice more.
     """
     if budget is not None:
-        x = np.concatenate([x, np.ones((1, x.shape[1]))])
-        target = np.concatenate([target, np.full((len(target), 1), budget)], axis=1)
-    if x.shape[1] < len(x):
-        return None
-    a = x / deviation
-    length = np.sqrt(contracted(a, a))
-    if not (length > 0).all():
-        return None
-    q, r = np.linalg.qr((a / length[:, None]).T)
-    left = np.linalg.svd(r, compute_uv=False)
-    if left[-1] <= DEPENDENT * left[0]:
-        return None
-    y = np.linalg.solve(r.T, (target / length).T)
-    return np.einsum("nm,mp->pn", q, y) / deviation
+        x = np.concatenate([x, usable[:, None, :].astype(np.float64)], axis=1)
+        target = np.concatenate([target, np.full((*target.shape[:2], 1), budget)], axis=2)
+    a = x / deviation[:, None, :]
+    length = np.sqrt(contracted(a, a))[:, :, None]
+    a /= np.where(length > 0, length, 1.0)
+    products = weighed(a, a)
+    scale = np.linalg.eigvalsh(products)
+    solvable = (scale[:, 0] > DEPENDENT * scale[:, -1]) & (length[:, :, 0] > 0).all(axis=1)
+    products[~solvable] = np.eye(products.shape[1])
+    c = target / np.where(length > 0, length, 1.0).swapaxes(1, 2)
+    v = np.zeros((*target.shape[:2], a.shape[2]))
+    for _ in range(3):
+        left = np.linalg.solve(products, (c - weighed(v, a)).swapaxes(1, 2))
+        v += np.einsum("rmp,rmn->rpn", left, a)
+    v[~solvable] = np.nan
+    return v / deviation[:, None, :]

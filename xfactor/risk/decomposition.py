@@ -87,10 +87,10 @@ def risk_decomposition(
     Notes
     -----
     With b = X'w the factors' marginals are F b / risk, and the specific part enters as one more
-    factor with the exposure sqrt(w'D w) and a variance of 1. Against a benchmark ``share`` of
-    factor j is the factor's marginal contribution to active risk squared (FMCAR), b_j
-    sum_i(b_i cov_ij) / var(active). No matrix of assets by assets is formed. Under normal returns value at risk and expected shortfall are multiples of
-    risk, and so are their components.
+    factor with the exposure sqrt(w'D w) and a variance of 1. Against a benchmark the ``share`` of
+    factor j is its marginal contribution to active risk squared (FMCAR),
+    b_j sum_i(b_i cov_ij) / var(active). No matrix of assets by assets is formed. Under normal
+    returns value at risk and expected shortfall are multiples of risk, and so are their components.
 
     References
     ----------
