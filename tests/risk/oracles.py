@@ -130,17 +130,17 @@ def decomposition(w, x, f, s, benchmark=None, missing="spread"):
     if held is None or (benchmark is not None and base is None):
         return out
     active = held - base if benchmark is not None else held
-    exposed = x.T @ active != 0
+    b, e = x.T @ active, math.sqrt((s * active**2).sum())
+    out |= {"specific_risk": e, "exposure": [*b, e]}
+    exposed = b != 0
     if not np.isfinite(f[np.ix_(exposed, exposed)]).all():
         return out
     f = np.nan_to_num(f)
     sigma = asset_covariance(x, f, s)
     variance = active @ sigma @ active
     risk = math.sqrt(variance)
-    b, e = x.T @ active, math.sqrt((s * active**2).sum())
     out |= {
-        "risk": risk, "factor_risk": math.sqrt(max(b @ f @ b, 0)), "specific_risk": e,
-        "exposure": [*b, e],
+        "risk": risk, "factor_risk": math.sqrt(max(b @ f @ b, 0)),
         "marginal": [*(v / risk for v in f @ b), e / risk] if risk > 0 else [NAN] * (len(b) + 1),
         "asset_marginal": np.where(usable, sigma @ active / risk if risk > 0 else NAN, NAN),
     }  # fmt: skip

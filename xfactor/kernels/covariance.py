@@ -137,7 +137,7 @@ def _unbiased(w: np.ndarray, estimator: Estimator) -> float:
 def _with_correlations(variances: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Covariance of the variances of one matrix and the correlations of another."""
     scale = np.sqrt(np.diag(variances)) * _inverse_root(np.diag(other))
-    found = scale[:, None] * other * scale
+    found = np.outer(scale, scale) * other
     np.fill_diagonal(found, np.diag(variances))
     return found
 
@@ -185,11 +185,11 @@ def _constant_correlation(d: np.ndarray, w: np.ndarray, s: np.ndarray) -> tuple[
     variance = np.diag(s)
     root, inverse = np.sqrt(variance), _inverse_root(variance)
     varying = int((inverse > 0).sum())
-    correlations = inverse[:, None] * s * inverse
+    correlations = np.outer(inverse, inverse) * s
     pairs = varying * (varying - 1)
     off = correlations.sum() - np.trace(correlations)
     mean = off / pairs if pairs else 0.0
-    target = mean * root[:, None] * root
+    target = mean * np.outer(root, root)
     np.fill_diagonal(target, variance)
     # theta_ij: covariance of the squares of i and the products of i and j.
     theta = np.einsum("it,jt->ij", d**3 * w, d) - variance[:, None] * s

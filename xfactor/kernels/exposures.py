@@ -110,7 +110,7 @@ def _weighed(w, block, out):  # type: ignore[no-untyped-def]
     for r in range(w.shape[0]):
         for p in range(w.shape[1]):
             for k in range(block.shape[1]):
-                total = 0.0
+                total = 0.0 if w.shape[2] > 0 else np.nan  # no asset could be held
                 for j in range(w.shape[2]):
                     total += w[r, p, j] * block[r, k, j]
                 out[r, p, k] = total

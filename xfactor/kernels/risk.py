@@ -153,14 +153,14 @@ def _accounts(b: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def asset_rows(
     w: np.ndarray, specific: np.ndarray, covariance: np.ndarray, *rest: np.ndarray, plan: Plan
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Marginal and component risk of each asset (row, P, n); of one not held only the first."""
+    """Marginal and component risk of each asset (row, P, n); one without exposures has no first."""
     marginal, component = (np.empty(w.shape, dtype=w.dtype) for _ in range(2))
     for b in _prepared(w, specific, covariance, rest, plan):
         product, variance = _product(b)
-        slope = _over(1.0, np.sqrt(_spread(variance)))[:, :, None]
-        product = np.where(b.usable[:, None, :], product, np.nan) * slope
-        marginal[b.rows] = product
-        component[b.rows] = np.where(b.w == 0, 0.0, product * b.w)
+        risk = np.sqrt(_spread(variance))[:, :, None]
+        slope = _over(1.0, risk)
+        marginal[b.rows] = np.where(b.usable[:, None, :], product * slope, np.nan)
+        component[b.rows] = product * b.w * np.where(risk == 0, 0.0, slope)
     return marginal, component
 
 

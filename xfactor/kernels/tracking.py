@@ -46,9 +46,7 @@ def tracking_rows(
         )
         deviation = np.sqrt(np.where(usable, variance, 1.0))
         emptied(x, usable)
-        found = _least(x, usable, deviation, target[rows].astype(np.float64), budget)
-        found[count[rows] < len(columns) + (budget is not None)] = np.nan
-        out[rows] = found
+        out[rows] = _least(x, usable, deviation, target[rows].astype(np.float64), budget)
     return out.astype(target.dtype, copy=False), count, lost
 
 
@@ -71,8 +69,10 @@ def _least(
     length = np.sqrt(contracted(a, a))[:, :, None]
     a /= np.where(length > 0, length, 1.0)
     products = weighed(a, a)
+    few = usable.sum(axis=1) < a.shape[1]
+    products[few] = np.eye(a.shape[1])
     scale = np.linalg.eigvalsh(products)
-    solvable = (scale[:, 0] > DEPENDENT * scale[:, -1]) & (length[:, :, 0] > 0).all(axis=1)
+    solvable = (scale[:, 0] > DEPENDENT * scale[:, -1]) & (length > 0).all(axis=(1, 2)) & ~few
     products[~solvable] = np.eye(products.shape[1])
     c = target / np.where(length > 0, length, 1.0).swapaxes(1, 2)
     v = np.zeros((*target.shape[:2], a.shape[2]))

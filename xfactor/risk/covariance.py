@@ -34,7 +34,7 @@ def factor_covariance(
     ----------
     factor_returns
         Returns (date, factor), decimal: those of `cross_sectional_ols` for example, or a Dataset
-        of variables (date,). One chunk along factor.
+        of variables (date,).
     window
         Only the last `window` dates count, t included; all so far if not given. Blocks of dates
         then wait for one another, and a date costs as much as it has dates before it.
@@ -153,6 +153,8 @@ def _series(factor_returns: xr.DataArray | xr.Dataset, what: str, dim: str) -> x
         raise panel.error(
             f"{what} found the dimension {FACTOR_2!r}", "it free for the result", "Rename it"
         )
+    if f.chunks is not None:  # variables of a Dataset come as one chunk each: a few numbers a date
+        f = f.chunk({panel.FACTOR: -1})
     return panel.as_float(f)
 
 

@@ -81,8 +81,9 @@ def risk_decomposition(
         benchmark ``beta``, the portfolio's covariance with it over its variance; ``n_obs``,
         ``n_dropped`` and ``coverage`` then are those of both.
 
-        Missing on dates on which a factor that the portfolio is exposed to has no covariance, or
-        a whole leg lacks something. A portfolio of no risk has components of 0 and no shares.
+        Missing on dates on which a whole leg lacks something, or (but for ``exposure`` and
+        ``specific_risk``) a factor that the portfolio is exposed to has no covariance. A portfolio
+        of no risk has components of 0 and no shares.
 
     Notes
     -----
