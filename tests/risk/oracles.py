@@ -192,3 +192,74 @@ def problem(seed, dates=9, assets=14, factors=3, lost=0.1):
     )
     s = panel(holes(rng.random((dates, assets)) * 1e-3, lost / 2))
     return panel(holes(w, 0.05)), panel(base / base.sum(axis=1, keepdims=True)), x, f, s
+
+
+# --- specific variances -------------------------------------------------------------------------
+
+
+def shrunk(deviations, codes, weights, strength, fill, wanted):
+    """Deviations of one date drawn towards the weighted mean of their groups."""
+    out = list(deviations)
+    for g in {c for c in codes if c >= 0}:
+        group = [j for j, c in enumerate(codes) if c == g]
+        known = [j for j in group if math.isfinite(deviations[j])]
+        heavy = [j for j in known if math.isfinite(weights[j]) and weights[j] > 0]
+        if not heavy:
+            continue
+        mean = sum(weights[j] * deviations[j] for j in heavy) / sum(weights[j] for j in heavy)
+        scatter = math.sqrt(sum((deviations[j] - mean) ** 2 for j in known) / len(known))
+        for j in group:
+            if math.isfinite(deviations[j]) and strength:
+                pull = strength * abs(deviations[j] - mean)
+                v = pull / (scatter + pull) if scatter + pull > 0 else 0.0
+                out[j] = v * mean + (1 - v) * deviations[j]
+            elif not math.isfinite(deviations[j]) and fill and wanted[j]:
+                out[j] = mean
+    return out
+
+
+# --- tracking -----------------------------------------------------------------------------------
+
+
+def tracking(x, target, variance, budget):
+    """Weights of least specific variance by the normal equations of Lagrange, or None."""
+    usable = np.isfinite(x).all(axis=1) & np.isfinite(variance) & (variance > 0)
+    a = x[usable].T
+    if budget is not None:
+        a, target = np.vstack([a, np.ones(usable.sum())]), [*target, budget]
+    if np.linalg.matrix_rank(a) < len(a):
+        return None
+    m, n = a.shape
+    system = np.block([[np.diag(variance[usable]), a.T], [a, np.zeros((m, m))]])
+    out = np.zeros(len(x))
+    out[usable] = np.linalg.solve(system, [*np.zeros(n), *target])[:n]
+    return out
+
+
+# --- attribution --------------------------------------------------------------------------------
+
+
+def attribution(w, r, x, f, benchmark=None):
+    """Contributions of one date: a dict, without contributions where the return is missing."""
+    priced, known = np.isfinite(r), np.isfinite(x).all(axis=1)
+    here = np.isfinite(w) & (w != 0)
+    held, base = counted(w, priced), None
+    if benchmark is not None:
+        here |= np.isfinite(benchmark) & (benchmark != 0)
+        base = counted(benchmark, priced)
+    out = {
+        "n_obs": (here & priced & known).sum(),
+        "missing_return": (here & ~priced).sum(),
+        "missing_exposure": (here & priced & ~known).sum(),
+    }
+    if held is None or (benchmark is not None and base is None):
+        return out
+    active = held if base is None else held - base
+    parts = []
+    for k in range(x.shape[1]):
+        b = sum(active[j] * x[j, k] for j in range(len(w)) if known[j])
+        parts.append(0.0 if b == 0 else b * f[k] if math.isfinite(f[k]) else NAN)
+    earned = [active[j] * r[j] if priced[j] else 0.0 for j in range(len(w))]
+    split = sum(e for e, k in zip(earned, known, strict=True) if k)
+    other = sum(e for e, k in zip(earned, known, strict=True) if not k)
+    return out | {"contribution": [*parts, split - sum(parts), other], "return": sum(earned)}
