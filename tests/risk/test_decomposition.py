@@ -208,6 +208,29 @@ def test_risk_decomposition__edges():
     np.testing.assert_allclose(static.risk, xf.risk_decomposition(base, x, f, s).risk[0])
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_risk_decomposition__a_lost_leg_is_no_portfolio(sign):
+    _, base, x, f, s = oracles.problem(10, lost=0.0)
+    first = base.asset == base.asset[0]
+    w = sign * base.where(~first, -base)  # one asset against all others
+    s = s.where(~first)
+    assert bool(xf.risk_decomposition(w, x, f, s).risk.isnull().all())
+    assert bool(xf.risk_decomposition(w, x, f, s, missing="drop").risk.notnull().all())
+    returns = s.where(~first) - 5e-4
+    exposures = xr.ones_like(s).expand_dims(factor=["m"])
+    earned = xf.attribute_returns(w, returns, exposures, f[:, :1, 0].assign_coords(factor=["m"]))
+    assert bool(earned.portfolio_return.isnull().all())
+
+
+def test_risk_decomposition__many_factors_are_summed_in_one_order():
+    w, base, x, f, s = oracles.problem(11, dates=7, assets=40, factors=13, lost=0.02)
+    want = xf.risk_decomposition(w, x, f, s, benchmark=base, by_asset=True)
+    for cut in (1, 2, 3):
+        lazy = [a.chunk(date=cut) for a in (w, x, f, s)]
+        got = xf.risk_decomposition(*lazy, benchmark=base.chunk(date=cut), by_asset=True)
+        assert_same_bits(got.compute(), want)
+
+
 def test_risk_decomposition__errors_say_what_to_do():
     w, _, x, f, s = oracles.problem(9)
     run = xf.risk_decomposition

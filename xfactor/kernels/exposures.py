@@ -89,9 +89,10 @@ def _held(w, usable, spread, blank, out):  # type: ignore[no-untyped-def]
                 kept_short += min(k, 0.0)
                 given += known
                 lost += k != v
-            up = long / kept_long if spread and long > 0.0 else 1.0  # infinite without a leg
-            down = short / kept_short if spread and short < 0.0 else 1.0
-            gone = given == 0 or (blank and lost > 0) or up == np.inf or down == np.inf
+            legless = (long > 0.0 and kept_long == 0.0) or (short < 0.0 and kept_short == 0.0)
+            gone = given == 0 or (blank and lost > 0) or (spread and legless)
+            up = long / kept_long if spread and kept_long > 0.0 else 1.0
+            down = short / kept_short if spread and kept_short < 0.0 else 1.0
             for j in range(w.shape[2]):
                 v = w[r, p, j]
                 v = v if v - v == 0.0 and usable[r, j] else 0.0

@@ -10,14 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xfactor.kernels.exposures import (
-    Columns,
-    blocks,
-    contracted,
-    emptied,
-    held,
-    weighed,
-)  # fmt: skip
+from xfactor.kernels.exposures import Columns, blocks, contracted, emptied, held, weighed
 
 
 @dataclass(frozen=True)
@@ -68,7 +61,7 @@ def _sizes(w: np.ndarray) -> np.ndarray:
 
 
 def _through(b: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """B F (row, P, K); missing where it needs a covariance that is."""
+    """The product b F (row, P, K); missing where it needs a covariance that is."""
     hole = ~np.isfinite(covariance)
     through = np.einsum("rpk,rkl->rpl", b, np.where(hole, 0.0, covariance))
     if hole.any():
@@ -78,7 +71,7 @@ def _through(b: np.ndarray, covariance: np.ndarray) -> np.ndarray:
 
 
 def _times(b: np.ndarray, through: np.ndarray) -> np.ndarray:
-    """B times `through`; a factor without exposure contributes nothing, whatever is missing."""
+    """Products of b and `through`; without exposure 0, whatever is missing."""
     return np.where(b == 0, 0.0, b * through)
 
 
