@@ -20,7 +20,16 @@ from xfactor.cross_section import (
     zscore,
 )
 from xfactor.panel import PanelError, check_panel
-from xfactor.portfolios import hedge, long_short, performance, portfolio_returns
+from xfactor.portfolios import (
+    hedge,
+    long_short,
+    name_turnover,
+    performance,
+    portfolio_returns,
+    rebalance,
+    rebalance_dates,
+    turnover,
+)
 from xfactor.regression import (
     Huber,
     breusch_pagan,
@@ -106,6 +115,7 @@ __all__ = [
     "ljung_box",
     "long_short",
     "mimicking_portfolios",
+    "name_turnover",
     "neutralize",
     "newey_west",
     "open_panel",
@@ -115,6 +125,8 @@ __all__ = [
     "qcut",
     "quantile",
     "rank",
+    "rebalance",
+    "rebalance_dates",
     "regression_weights",
     "returns",
     "rolling_beta",
@@ -136,6 +148,7 @@ __all__ = [
     "time_series_ols",
     "top",
     "trim",
+    "turnover",
     "vif",
     "winsorize",
     "write_panel",
