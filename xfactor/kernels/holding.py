@@ -302,3 +302,23 @@ def newcomer_rows(members: np.ndarray, before: np.ndarray) -> np.ndarray:
     now, past = members.sum(axis=1), before.any(axis=1)
     new = (members & ~before).sum(axis=1)
     return np.where((now > 0) & past, new / np.maximum(now, 1), np.nan)
+
+
+# Of a portfolio with legs of 1, less than this left by a projection is rounding.
+NOTHING = {8: 1e-10, 4: 1e-4}
+
+
+def neutral_rows(w: np.ndarray, left: np.ndarray) -> np.ndarray:
+    """abs(w) times the residuals `left`, scaled to legs of 1; 0 where `w` is 0.
+
+    A row that has no residuals, or only such as rounding leaves, is NaN.
+    """
+    out = np.empty(w.shape, dtype=w.dtype)
+    for rows in row_blocks(*w.shape):
+        size = np.abs(np.ascontiguousarray(w[rows], np.float64))
+        new = size * np.ascontiguousarray(left[rows], np.float64)
+        new[size == 0.0] = 0.0
+        leg = np.abs(np.where(np.isfinite(new), new, 0.0)).sum(axis=1, keepdims=True) / 2.0
+        out[rows] = new / np.where(leg > NOTHING[w.itemsize], leg, np.nan)
+        out[rows][np.isnan(size)] = np.nan
+    return out

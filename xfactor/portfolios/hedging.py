@@ -14,6 +14,7 @@ def hedge(
     window: int | None = 100,
     min_obs: int | None = None,
     lag: int = 1,
+    value: float | xr.DataArray | None = None,
 ) -> xr.Dataset:
     """Hedge returns against factors: r[t] less the sum of beta[k, t - lag] F[k, t].
 
@@ -30,13 +31,17 @@ def hedge(
         As in `rolling_ols`: by default half of the window is enough for a beta.
     lag
         Dates by which the betas are moved back; 1 hedges with what was known the day before.
+    value
+        What the portfolio is worth, in any currency: a number, or (date,) its value at the end of
+        each date. The hedge of a date is sold for that of `lag` dates before.
 
     Returns
     -------
     xarray.Dataset
         ``hedged``, in the shape of `returns`, missing until betas are known; and ``beta``
         (date, factor), the hedge held on each date: against V of the portfolio, beta V of the
-        factor portfolio are sold. Without `window`, ``beta`` is (factor,).
+        factor portfolio are sold. Without `window`, ``beta`` is (factor,). With `value`,
+        ``notional`` is that beta V, what is sold of each factor, negative where it is bought.
 
     Examples
     --------
@@ -46,6 +51,9 @@ def hedge(
     >>> market = panel.market_returns.rename("market")
     >>> result = xf.hedge(portfolio, market)
     >>> bool(result.hedged.std() < portfolio.std())
+    True
+    >>> sold = xf.hedge(portfolio, market, value=1e6).notional[-1]
+    >>> bool(sold == 1e6 * result.beta[-1])
     True
     """
     panel.one_array(returns, "hedge", "returns")
@@ -65,11 +73,28 @@ def hedge(
     returns, factors = (a.where(np.isfinite(a)) for a in (returns, factors))
     hedged = (returns - xr.dot(factors, beta, dim=panel.FACTOR)).transpose(*returns.dims)
     hedged = hedged.astype(returns.dtype).assign_attrs(long_name="hedged return", units="decimal")
+    made = {"hedged": hedged, "beta": beta}
+    if value is not None:
+        made["notional"] = _notional(beta, value, lag if window is not None else 0)
     return xr.Dataset(
-        {"hedged": hedged, "beta": beta},
+        made,
         attrs={
             "in_sample": int(window is None),
             "window": window or 0,
             "lag": lag if window is not None else 0,
         },
     )
+
+
+def _notional(beta: xr.DataArray, value: float | xr.DataArray, lag: int) -> xr.DataArray:
+    if isinstance(value, xr.DataArray):
+        panel.check_same_labels(beta, value, names=("returns", "value"))
+        amount = panel.as_float(value)
+        if panel.DATE in amount.dims:
+            amount = time_series.lag(amount, lag)
+    else:
+        amount = xr.DataArray(panel.number("value", value))
+    sold = (beta * panel.bare(beta, amount)).transpose(..., panel.FACTOR)
+    units = value.attrs.get("units") if isinstance(value, xr.DataArray) else None
+    names = {"long_name": "sold of each factor"} | ({"units": units} if units else {})
+    return sold.assign_attrs(names)
