@@ -37,6 +37,48 @@ def test_hedge__is_the_return_less_lagged_betas_times_factor_returns(lag, factor
     np.testing.assert_allclose(one.hedged, got.hedged[:, 1], rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("lag", [1, 2])
+def test_hedge__notional_is_beta_times_the_value_when_the_hedge_is_set(lag):
+    y, f = streams(11)
+    r = y.isel(asset=1, drop=True)
+    got = xf.hedge(r, f, window=30, lag=lag, value=1e6)
+    np.testing.assert_array_equal(got.notional, 1e6 * got.beta)
+    assert got.notional.dims == ("date", "factor")
+    value = (1 + r.fillna(0.0)).cumprod("date").assign_attrs(units="USD")
+    dated = xf.hedge(r, f, window=30, lag=lag, value=value)
+    past = value.values[:-lag]
+    np.testing.assert_allclose(dated.notional[lag:], got.beta[lag:] * past[:, None], rtol=1e-12)
+    assert dated.notional.attrs["units"] == "USD"
+    many = xf.hedge(y, f, window=30, value=1e6)
+    assert many.notional.dims == ("date", "asset", "factor")
+    whole = xf.hedge(r, f, window=None, value=2.0)
+    np.testing.assert_array_equal(whole.notional, 2 * whole.beta)
+    assert "notional" not in xf.hedge(r, f, window=30)
+
+
+def test_hedge__earns_what_the_notional_of_each_factor_loses():
+    """In money: the portfolio's gain less notional times factor return is V times hedged."""
+    y, f = streams(12, missing=0.0)
+    r = y.isel(asset=0, drop=True)
+    got = xf.hedge(r, f, window=30, value=5e5)
+    gain = 5e5 * r - (got.notional * f.to_dataarray("factor")).sum("factor", skipna=False)
+    np.testing.assert_allclose(got.hedged, gain / 5e5, rtol=1e-10, atol=1e-13)
+
+
+def test_hedge__reads_the_past_only_but_in_sample():
+    y, f = streams(13, 60, 3, 2)
+    data = f.assign(y=y)
+
+    def run(window):
+        return lambda x: xf.hedge(
+            x.y, x[["f0", "f1"]], window=window, value=abs(x.y.isel(asset=0, drop=True)) + 1.0
+        )
+
+    xf.testing.check_no_lookahead(run(10), data)
+    with pytest.raises(xf.testing.LookaheadError):
+        xf.testing.check_no_lookahead(run(None), data)
+
+
 def test_hedge__in_sample_is_residual_and_alpha():
     y, f = streams(2)
     got = xf.hedge(y, f, window=None)
@@ -126,6 +168,10 @@ def test_hedge__errors_say_what_to_do():
     y, f = streams(9)
     with pytest.raises(xf.PanelError, match="lag=-1"):
         xf.hedge(y, f, lag=-1)
+    with pytest.raises(xf.PanelError, match="value='much'"):
+        xf.hedge(y, f, window=20, value="much")
+    with pytest.raises(xf.PanelError, match="labels along 'date'"):
+        xf.hedge(y, f, window=20, value=y[:40, 0])
     with pytest.raises(xf.PanelError, match="window=2"):
         xf.hedge(y, f, window=2)
     with pytest.raises(xf.PanelError, match="labels along 'date'"):
