@@ -79,6 +79,54 @@ def test_hedge__reads_the_past_only_but_in_sample():
         xf.testing.check_no_lookahead(run(None), data)
 
 
+def ridge_by_hand(r, f, window, least, ridge):
+    """Ridge regression of each window on its complete dates, by least squares on added rows."""
+    out = np.full((len(r), f.shape[1]), NAN)
+    for t in range(len(r)):
+        y, x = r[max(t - window + 1, 0) : t + 1], f[max(t - window + 1, 0) : t + 1]
+        known = np.isfinite(y) & np.isfinite(x).all(axis=1)
+        if known.sum() < least:
+            continue
+        y, x = y[known] - y[known].mean(), x[known] - x[known].mean(axis=0)
+        extra = np.diag(np.sqrt(ridge * (x**2).sum(axis=0)))
+        rows = np.concatenate([x, extra]), np.concatenate([y, np.zeros(len(extra))])
+        out[t] = np.linalg.lstsq(*rows, rcond=None)[0]
+    return out
+
+
+@pytest.mark.parametrize("factors", [1, 3])
+@pytest.mark.parametrize("ridge", [0.01, 0.5])
+def test_hedge__ridge_is_least_squares_on_added_rows(ridge, factors, raise_if_computes):
+    y, f = streams(14, factors=factors)
+    got = xf.hedge(y, f, window=20, ridge=ridge)
+    wide = f.to_dataarray("factor").transpose("date", "factor").values
+    for j in range(y.sizes["asset"]):
+        want = ridge_by_hand(y.values[:, j], wide, 20, max(factors + 2, 10), ridge)
+        beta = got.beta.isel(asset=j).transpose("date", "factor")
+        np.testing.assert_allclose(beta[1:], want[:-1], rtol=1e-8, atol=1e-11)
+        hedged = y.values[1:, j] - (want[:-1] * wide[1:]).sum(axis=1)
+        np.testing.assert_allclose(got.hedged.isel(asset=j)[1:], hedged, rtol=1e-8, atol=1e-11)
+    assert got.attrs["ridge"] == ridge
+    with raise_if_computes():
+        lazy = xf.hedge(y.chunk(date=9), f.chunk(date=9), window=20, ridge=ridge)
+    np.testing.assert_array_equal(lazy.hedged.compute(), got.hedged)
+    xf.testing.check_no_lookahead(
+        lambda x: xf.hedge(x.y, x[list(f)], window=20, ridge=ridge), f.assign(y=y), cuts=2
+    )
+
+
+def test_hedge__ridge_shrinks_and_keeps_what_least_squares_cannot_tell_apart():
+    y, f = streams(15, missing=0.0, factors=1)
+    r = y.isel(asset=0, drop=True)
+    plain, shrunk = (xf.hedge(r, f, window=30, ridge=k).beta for k in (0.0, 0.25))
+    np.testing.assert_allclose(shrunk, plain / 1.25, rtol=1e-9)
+    twice = f.assign(twin=2 * f["f0"])
+    assert bool(xf.hedge(r, twice, window=30).beta.isnull().all())
+    both = xf.hedge(r, twice, window=30, ridge=0.1)
+    np.testing.assert_allclose(both.beta.sel(factor="f0"), 2 * both.beta.sel(factor="twin"))
+    assert int(both.hedged.notnull().sum()) > 100
+
+
 def test_hedge__in_sample_is_residual_and_alpha():
     y, f = streams(2)
     got = xf.hedge(y, f, window=None)
@@ -168,6 +216,10 @@ def test_hedge__errors_say_what_to_do():
     y, f = streams(9)
     with pytest.raises(xf.PanelError, match="lag=-1"):
         xf.hedge(y, f, lag=-1)
+    with pytest.raises(xf.PanelError, match=r"ridge=-1\.0 was given with window=20"):
+        xf.hedge(y, f, window=20, ridge=-1)
+    with pytest.raises(xf.PanelError, match=r"ridge=0\.1 was given with window=None"):
+        xf.hedge(y, f, window=None, ridge=0.1)
     with pytest.raises(xf.PanelError, match="value='much'"):
         xf.hedge(y, f, window=20, value="much")
     with pytest.raises(xf.PanelError, match="labels along 'date'"):
