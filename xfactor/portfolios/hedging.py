@@ -80,7 +80,7 @@ def hedge(
         (returns,), (beta,) = _apply.again([returns], [beta])
     else:
         lag = panel.positive("lag", lag, 0)
-        # Of a ridge this is wanted for its labels and checks, and costs nothing if not computed.
+        # Where betas are shrunk this serves for its checks and labels; lazily it is never run.
         beta = rolling_ols(returns, factors, window=window, se=None, min_obs=min_obs).beta
     if isinstance(factors, xr.Dataset):
         factors = factors.to_dataarray(panel.FACTOR)

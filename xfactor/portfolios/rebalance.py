@@ -204,11 +204,6 @@ def rebalance(
     w = panel.as_float(weights)
     if panel.DATE not in w.dims:
         w = w.expand_dims({panel.DATE: returns[panel.DATE]})
-    clock = when if isinstance(when, xr.DataArray) else rebalance_dates(returns, when)
-    if clock.dims != (panel.DATE,):
-        dims = ", ".join(map(repr, clock.dims)) or "none"
-        raise panel.error(f"when has the dimensions {dims}", "'date' alone", "Use one clock")
-    panel.check_mask(returns, clock, "when")
     kernel = partial(
         _holding.hold_rows,
         cohorts=panel.positive("cohorts", cohorts),
@@ -216,24 +211,42 @@ def rebalance(
         spread=proceeds == "spread",
         dtypes=(w.dtype, r.dtype),
     )
-    masks = [] if listed is None else [listed]
-    target = time_series.lag(w, lag)
-    result = _scan.scan(
-        kernel,
-        [_apply.Arg(x, (dim,)) for x in (target, r)]
-        + [_apply.Arg(clock)]
-        + [_apply.Arg(x, (dim,)) for x in masks],
-        _outs(dim, w.dtype, r.dtype),
-        what=what,
-    )
-    held, traded, gross, turned, n_obs, n_dropped = result
+    panels = [_apply.Arg(x, (dim,)) for x in (time_series.lag(w, lag), r)]
+    masks = [] if listed is None else [_apply.Arg(listed, (dim,))]
+    args = [*panels, _apply.Arg(_clock(when, returns)), *masks]
+    held, traded, *figures = _scan.scan(kernel, args, _outs(dim, w.dtype, r.dtype), what=what)
     order = list(dict.fromkeys((*w.dims, *returns.dims)))
-    cost = _cost(traded, turned, costs, dim).astype(gross.dtype)
+    held, traded = held.transpose(*order), traded.transpose(*order)
+    cost = _cost(traded, figures[1], costs, dim)
+    attrs = {"lag": lag, "cohorts": cohorts, "drift": drift}
+    return _described(held, traded, cost, *figures).assign_attrs(attrs)
+
+
+def _clock(when: Clock | xr.DataArray, returns: xr.DataArray) -> xr.DataArray:
+    if not isinstance(when, xr.DataArray):
+        return rebalance_dates(returns, when)
+    if when.dims != (panel.DATE,):
+        dims = ", ".join(map(repr, when.dims)) or "none"
+        raise panel.error(f"when has the dimensions {dims}", "'date' alone", "Use one clock")
+    panel.check_mask(returns, when, "when")
+    return when
+
+
+def _described(
+    held: xr.DataArray,
+    traded: xr.DataArray,
+    cost: xr.DataArray,
+    gross: xr.DataArray,
+    turned: xr.DataArray,
+    n_obs: xr.DataArray,
+    n_dropped: xr.DataArray,
+) -> xr.Dataset:
+    cost = cost.astype(gross.dtype)
     flow = {"units": "share of the capital"}
     earned = {"units": "decimal"}
     made = {
-        "held": held.transpose(*order).assign_attrs(long_name="weight held", **flow),
-        "traded": traded.transpose(*order).assign_attrs(long_name="weight traded", **flow),
+        "held": held.assign_attrs(long_name="weight held", **flow),
+        "traded": traded.assign_attrs(long_name="weight traded", **flow),
         "gross": gross.assign_attrs(long_name="return before costs", **earned),
         "cost": cost.assign_attrs(long_name="cost of trades", **earned),
         "net": (gross - cost).assign_attrs(long_name="return after costs", **earned),
@@ -241,7 +254,7 @@ def rebalance(
         "n_obs": n_obs.assign_attrs(long_name="names held with a return"),
         "n_dropped": n_dropped.assign_attrs(long_name="names left out, by reason"),
     }
-    return xr.Dataset(made, attrs={"lag": lag, "cohorts": cohorts, "drift": drift})
+    return xr.Dataset(made)
 
 
 def _cost(traded: xr.DataArray, turnover: xr.DataArray, costs: Costs, dim: str) -> xr.DataArray:
@@ -259,7 +272,9 @@ def _cost(traded: xr.DataArray, turnover: xr.DataArray, costs: Costs, dim: str) 
     rates = panel.bare(traded, panel.as_float(costs))
     if panel.DATE in rates.dims:
         rates = time_series.lag(rates)
-    return _sum(dim, traded, rates) if dim in rates.dims else 2.0 * rates * turnover
+    if dim in rates.dims:
+        return _sum(dim, traded, rates)
+    return (2.0 * rates * turnover).where(turnover != 0, 0.0)  # whatever the rate then is
 
 
 def _sum(dim: str, *arrays: xr.DataArray) -> xr.DataArray:
