@@ -48,7 +48,17 @@ from xfactor.regression import (
     vif,
 )
 from xfactor.simulate import simulate_panel
-from xfactor.store import add_fields, open_panel, write_panel
+from xfactor.store import (
+    add_fields,
+    append_panel,
+    check_panel_store,
+    gc_panel_store,
+    open_panel,
+    panel_info,
+    rechunk_panel,
+    update_panel,
+    write_panel,
+)
 from xfactor.time_series import (
     age,
     cumulative_returns,
@@ -86,10 +96,12 @@ __all__ = [
     "PanelError",
     "add_fields",
     "age",
+    "append_panel",
     "between",
     "bottom",
     "breusch_pagan",
     "check_panel",
+    "check_panel_store",
     "composite",
     "compute",
     "cross_sectional_ols",
@@ -107,6 +119,7 @@ __all__ = [
     "ffill",
     "fillna",
     "forward_returns",
+    "gc_panel_store",
     "growth",
     "grs_test",
     "hedge",
@@ -119,6 +132,7 @@ __all__ = [
     "neutralize",
     "newey_west",
     "open_panel",
+    "panel_info",
     "performance",
     "portfolio_returns",
     "predict",
@@ -127,6 +141,7 @@ __all__ = [
     "rank",
     "rebalance",
     "rebalance_dates",
+    "rechunk_panel",
     "regression_weights",
     "returns",
     "rolling_beta",
@@ -149,6 +164,7 @@ __all__ = [
     "top",
     "trim",
     "turnover",
+    "update_panel",
     "vif",
     "winsorize",
     "write_panel",
