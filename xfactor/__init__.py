@@ -20,7 +20,16 @@ from xfactor.cross_section import (
     zscore,
 )
 from xfactor.panel import PanelError, check_panel
-from xfactor.portfolios import hedge, long_short, performance, portfolio_returns
+from xfactor.portfolios import (
+    hedge,
+    long_short,
+    name_turnover,
+    performance,
+    portfolio_returns,
+    rebalance,
+    rebalance_dates,
+    turnover,
+)
 from xfactor.regression import (
     Huber,
     breusch_pagan,
@@ -135,6 +144,7 @@ __all__ = [
     "ljung_box",
     "long_short",
     "mimicking_portfolios",
+    "name_turnover",
     "neutralize",
     "newey_west",
     "open_panel",
@@ -146,6 +156,8 @@ __all__ = [
     "qcut",
     "quantile",
     "rank",
+    "rebalance",
+    "rebalance_dates",
     "rechunk_panel",
     "regression_weights",
     "returns",
@@ -171,6 +183,7 @@ __all__ = [
     "top",
     "tracking_portfolio",
     "trim",
+    "turnover",
     "update_panel",
     "vif",
     "winsorize",

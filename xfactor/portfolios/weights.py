@@ -1,10 +1,12 @@
 """From scores to portfolio weights, and from weights to returns."""
 
-from functools import partial
+from functools import partial, reduce
+from operator import and_
 
 import xarray as xr
 
-from xfactor import _apply, panel, time_series
+from xfactor import _apply, cross_section, panel, time_series
+from xfactor.kernels import holding as _holding
 from xfactor.kernels import portfolio as _portfolio
 
 
@@ -15,6 +17,7 @@ def long_short(
     fraction: float | None = None,
     sizes: xr.DataArray | None = None,
     min_names: int = 1,
+    neutral_to: xr.DataArray | xr.Dataset | None = None,
     dim: str = panel.ASSET,
     where: xr.DataArray | None = None,
 ) -> xr.DataArray:
@@ -33,6 +36,10 @@ def long_short(
         positive size is left out. Equal weights if not given.
     min_names
         A date on which a leg would have fewer names than this is missing.
+    neutral_to
+        Exposures that the portfolio shall not have on any date: (date, asset) or (asset,), several
+        with a dimension factor, or a Dataset; as known at t: betas, or standardized
+        characteristics. A name without one of them is left out.
     dim
         Dimension to sort along.
     where
@@ -44,7 +51,17 @@ def long_short(
         Weights in the shape of `x`: the long leg sums to 1, the short leg to -1, names between
         get 0, missing scores stay missing. A leg takes at most half of the valid names, so no
         name is in both; a date with fewer than two valid names is missing. The weights at t use
-        what is known at t: `portfolio_returns` lags them.
+        what is known at t: `portfolio_returns` lags them. With `neutral_to` the legs still sum to
+        1 and -1, the exposures w'X are 0 up to rounding, and names may be in the other leg than
+        their score; missing where there are not more names than exposures and one, the
+        exposures are collinear or constant among them, or nothing else is left of the portfolio.
+
+    Notes
+    -----
+    Neutral weights are the nearest ones: they minimise the sum of (change of w)^2 / abs(w) given
+    that w'X = 0 and the sum is 0, so that small positions change by little. They are abs(w) times
+    the residuals of the regression of the sides, 1 and -1, on X, weighted by abs(w); then both
+    legs are scaled by the same number.
 
     Examples
     --------
@@ -52,6 +69,13 @@ def long_short(
     >>> x = xr.DataArray([[3.0, 1.0, 2.0, float("nan")]], dims=("date", "asset"))
     >>> xf.long_short(x, n=1).values
     array([[ 1., -1.,  0., nan]])
+    >>> x = xr.DataArray([[4.0, 3.0, 2.0, 1.0]], dims=("date", "asset"))
+    >>> beta = xr.DataArray([1.5, 0.5, 1.0, 0.5], dims="asset")
+    >>> w = xf.long_short(x, n=2, neutral_to=beta)
+    >>> w.round(2).values
+    array([[ 0.3,  0.7, -0.6, -0.4]])
+    >>> bool(abs((w * beta).sum()) < 1e-15)
+    True
     """
     if (n is None) == (fraction is None):
         raise panel.error(
@@ -64,6 +88,8 @@ def long_short(
     panel.one_array(x, "long_short")
     panel.check_dim(x, dim, "long_short")
     values = panel.masked(x, where)
+    if neutral_to is not None:
+        values = values.where(_complete(values, neutral_to))
     order = panel.label_order(values.indexes[dim]) if dim in values.indexes else None
     kernel = partial(
         _portfolio.long_short_rows,
@@ -77,11 +103,35 @@ def long_short(
         args.append(_apply.Arg(panel.as_float(sizes), (dim,)))
 
     def choose(_: xr.DataArray) -> xr.DataArray:
-        return _apply.along(kernel, args, [_apply.Out((dim,), values.dtype)], what="long_short")[0]
+        outs = [_apply.Out((dim,), values.dtype)]
+        weights = _apply.along(kernel, args, outs, what="long_short")[0]
+        return weights if neutral_to is None else _neutral(weights, neutral_to, dim)
 
     weights = _apply.one(choose, x)
     weights.attrs = {"long_name": "portfolio weight", "units": "share of each leg"}
     return weights
+
+
+def _complete(x: xr.DataArray, exposures: xr.DataArray | xr.Dataset) -> xr.DataArray:
+    """Whether all exposures are known."""
+    if isinstance(exposures, xr.Dataset):
+        each = [xr.ufuncs.isfinite(panel.as_float(v)) for v in exposures.data_vars.values()]
+    else:
+        panel.one_array(exposures, "long_short", "neutral_to")
+        known = xr.ufuncs.isfinite(panel.as_float(exposures))
+        own = panel.FACTOR in known.dims and panel.FACTOR not in x.dims
+        each = [known.all(panel.FACTOR) if own else known]
+    for known in each:
+        panel.check_mask(x, known, "neutral_to")
+    return reduce(and_, [panel.bare(x, known) for known in each])
+
+
+def _neutral(weights: xr.DataArray, exposures: xr.DataArray | xr.Dataset, dim: str) -> xr.DataArray:
+    side = xr.ufuncs.sign(weights).where(weights != 0)
+    left = cross_section.neutralize(side, exposures, weights=abs(weights), dim=dim)
+    args = [_apply.Arg(a, (dim,)) for a in (weights, left)]
+    outs = [_apply.Out((dim,), weights.dtype)]
+    return _apply.along(_holding.neutral_rows, args, outs, what="long_short")[0]
 
 
 def portfolio_returns(
