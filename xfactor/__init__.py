@@ -19,6 +19,15 @@ from xfactor.cross_section import (
     winsorize,
     zscore,
 )
+from xfactor.evaluation import (
+    coverage,
+    evaluate_signals,
+    event_returns,
+    information_coefficient,
+    quantile_returns,
+    quantile_turnover,
+    rank_autocorrelation,
+)
 from xfactor.panel import PanelError, check_panel
 from xfactor.portfolios import hedge, long_short, performance, portfolio_returns
 from xfactor.regression import (
@@ -83,6 +92,7 @@ __all__ = [
     "check_panel",
     "composite",
     "compute",
+    "coverage",
     "cross_sectional_ols",
     "cumulative_returns",
     "decay_linear",
@@ -90,6 +100,8 @@ __all__ = [
     "diff",
     "drawdown",
     "durbin_watson",
+    "evaluate_signals",
+    "event_returns",
     "ewm_cov",
     "ewm_mean",
     "ewm_std",
@@ -101,6 +113,7 @@ __all__ = [
     "growth",
     "grs_test",
     "hedge",
+    "information_coefficient",
     "jarque_bera",
     "lag",
     "ljung_box",
@@ -114,7 +127,10 @@ __all__ = [
     "predict",
     "qcut",
     "quantile",
+    "quantile_returns",
+    "quantile_turnover",
     "rank",
+    "rank_autocorrelation",
     "regression_weights",
     "returns",
     "rolling_beta",

@@ -1,0 +1,136 @@
+"""Returns around the dates on which assets are in a bucket."""
+
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from xfactor import _apply, panel
+from xfactor.cross_section import qcut
+from xfactor.evaluation._data import BUCKET, signals
+from xfactor.evaluation._summary import arranged, means
+from xfactor.evaluation.buckets import buckets_of
+from xfactor.kernels import evaluation as _evaluation
+
+EVENT = "event"
+
+
+def event_returns(
+    x: xr.DataArray | xr.Dataset,
+    returns: xr.DataArray,
+    *,
+    before: int = 5,
+    after: int = 10,
+    bins: Any = 10,
+    method: Literal["pivot", "ecdf", "rank"] = "pivot",
+    min_names: int = 1,
+    lags: int | None = None,
+    dim: str = panel.DATE,
+    asset_dim: str = panel.ASSET,
+    where: xr.DataArray | None = None,
+    by: xr.DataArray | None = None,
+) -> xr.Dataset:
+    """Mean returns on the dates before and after an asset is in each bucket of a signal.
+
+    **This reads ahead**, `after` dates: it shows how a signal's returns build up and fade.
+
+    Parameters
+    ----------
+    x
+        Signals (date, asset), as in `information_coefficient`.
+    returns
+        Decimal returns (date, asset), each over (t-1, t]; in excess of the universe or of a
+        group from `demean`.
+    before, after
+        How many dates before and after.
+    bins
+        Number of buckets, or their edges as fractions; see `qcut`.
+    method
+        How buckets are cut; see `qcut`.
+    min_names
+        Names with a return that a mean needs; with fewer it is missing.
+    lags
+        Newey-West lags of the error of the means; by default floor(4 (T / 100)^(2/9)), T the
+        number of dates.
+    dim
+        Dimension of dates.
+    asset_dim
+        Dimension of assets.
+    where
+        Universe mask of the signals. Returns are taken wherever they are known.
+    by
+        Group codes: buckets are cut within each group; their members are averaged together.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``returns`` (date, ..., bucket, event): of the names in a bucket at the end of date t, the
+        mean return over (t + event - 1, t + event], so that event 1 is the first that could be
+        earned. Over the dates: ``mean``, ``stderr``, ``tvalue``, ``n_dates`` (..., bucket,
+        event), by Newey-West. ``cumulative_return`` (..., bucket, event) sums the means from the
+        end of date t on, forwards and backwards: 0 at event 0, and less than 0 before it where
+        the bucket has risen since. Means are added and not compounded, so that no name needs a
+        return on all dates. ``n_obs`` (date, ..., bucket, event), the names in each mean.
+
+    Examples
+    --------
+    >>> import xarray as xr, xfactor as xf
+    >>> x = xr.DataArray([[1.0, 2.0]] * 3, dims=("date", "asset"))
+    >>> r = xr.DataArray([[0.0, 0.1], [0.0, 0.2], [0.0, 0.3]], dims=("date", "asset"))
+    >>> fit = xf.event_returns(x, r, before=1, after=1, bins=2)
+    >>> fit["mean"].sel(bucket=1).round(6).values
+    array([0.15, 0.2 , 0.25])
+    >>> fit.cumulative_return.sel(bucket=1).round(6).values
+    array([-0.2 ,  0.  ,  0.25])
+    """
+    what = "event_returns"
+    cut = buckets_of(bins, method, min_names)
+    before, after = panel.positive("before", before, 0), panel.positive("after", after, 0)
+    s = signals(
+        x, where=where, by=by, dim=dim, asset_dim=asset_dim, what=what, taken=[BUCKET, EVENT]
+    )  # fmt: skip
+    panel.one_array(returns, what, "returns")
+    for each in (dim, asset_dim):
+        panel.check_dim(returns, each, what)
+    panel.check_numbers(s.x, returns, "returns")
+    r = panel.as_float(panel.bare(s.x, returns)).drop_attrs().rename(None)
+    codes = None if s.groups is None else panel.bare(s.x, s.groups.codes)
+    labels = qcut(s.x, bins, method=method, dim=asset_dim, by=codes)
+    kernel = partial(
+        _evaluation.event_rows, n_buckets=cut.n, before=before, after=after, least=cut.least
+    )
+    names = {BUCKET: np.arange(cut.n), EVENT: np.arange(-before, after + 1)}
+    outs = [_apply.Out((BUCKET, EVENT), d, names) for d in (np.float64, np.int32)]
+    args = [_apply.Arg(a, (asset_dim,)) for a in (labels, r)]
+    found, n_obs = _apply.window(kernel, args, outs, before=before, after=after, dim=dim, what=what)
+    found = found.astype(np.result_type(s.x.dtype, r.dtype), copy=False)
+    average = means(found, [1], lags, dim)
+    return arranged(
+        {
+            "returns": found.assign_attrs(long_name="mean return", units="decimal"),
+            "mean": average["mean"],
+            "stderr": average["stderr"],
+            "tvalue": average["tvalue"],
+            "n_dates": average["n_dates"],
+            "cumulative_return": _from_event(average["mean"], before),
+            "n_obs": n_obs,
+        },
+        s,
+        lags=average.attrs["lags"],
+    )
+
+
+def _from_event(mean: xr.DataArray, before: int) -> xr.DataArray:
+    """Sums of the means from event 0 on, in both directions."""
+    events = mean[EVENT].values
+    past, zero = mean.isel({EVENT: slice(before, 0, -1)}), mean.isel({EVENT: [before]})
+    future = mean.isel({EVENT: slice(before + 1, None)})
+    lost = -past.cumsum(EVENT, skipna=False).isel({EVENT: slice(None, None, -1)})
+    gained = future.cumsum(EVENT, skipna=False)
+    parts = [
+        lost.assign_coords({EVENT: events[:before]}),
+        xr.zeros_like(zero),
+        gained.assign_coords({EVENT: events[before + 1 :]}),
+    ]
+    return xr.concat(parts, EVENT)
