@@ -78,6 +78,7 @@ def signals(
     panel.one_array(x, what)
     for each in (dim, asset_dim):
         panel.check_dim(x, each, what)
+    panel.check_order(x, dim, what)
     for name in (*taken, GROUP, REASON):
         if name in x.dims:
             raise panel.error(
@@ -166,7 +167,8 @@ def ahead(forward: Forward, s: Signals) -> Ahead:
         labels = forward[HORIZON].values.tolist()
         found = {h: forward.isel({HORIZON: i}, drop=True) for i, h in enumerate(labels)}
     else:
-        found = {1: forward}
+        own = getattr(forward, "coords", {}).get(HORIZON)
+        found = {1 if own is None or own.ndim else own.item(): forward}
     if not found:
         raise panel.error(f"{s.what} found no forward returns", "at least one horizon", "Add one")
     horizons = [panel.positive("horizon", h) for h in found]

@@ -74,8 +74,9 @@ def _order(s: Signals, r: xr.DataArray) -> xr.DataArray:
         c = arg.data
         if s.dim not in c.dims:
             c = c.expand_dims({s.dim: r.sizes[s.dim]})
-        if r.chunks is not None and c.chunks is not None:
-            c = c.chunk({s.dim: r.chunksizes[s.dim]})
+            if c.chunks is not None:
+                other = s.x if r.chunks is None else r
+                c = c.chunk({s.dim: other.chunksizes.get(s.dim, -1)})
         codes.append(_apply.Arg(c, arg.core))
     args = [_apply.Arg(r, (s.asset_dim,)), *codes]
     out = _apply.Out((s.asset_dim,), np.int32)

@@ -44,8 +44,9 @@ def information_coefficient(
         Dataset of signals is taken as one array with a `factor` dim. One chunk along `asset_dim`.
     forward
         Returns over the dates after each date (date, asset), decimal, from `forward_returns`; taken
-        to be those of one date ahead. For other horizons a mapping from the number of dates to
-        each, such as ``{1: r1, 5: r5}``, or an array with a `horizon` dim labelled by it.
+        to be those of one date ahead, unless a coord `horizon` says how many. For several horizons
+        a mapping from the number of dates to each, such as ``{1: r1, 5: r5}``, or an array with a
+        `horizon` dim labelled by it.
     method
         ``"spearman"`` correlates ranks among the pairs where both are known (equal values get
         their average rank), ``"pearson"`` the values.

@@ -52,7 +52,7 @@ def event_returns(
         Names with a return that a mean needs; with fewer it is missing.
     lags
         Newey-West lags of the error of the means; by default floor(4 (T / 100)^(2/9)), T the
-        number of dates.
+        number of dates, and for compound returns at least the larger of `before`, `after` less 1.
     dim
         Dimension of dates.
     asset_dim
@@ -67,11 +67,12 @@ def event_returns(
     xarray.Dataset
         ``returns`` (date, ..., bucket, event): of the names in a bucket at the end of date t, the
         mean return over (t + event - 1, t + event], so that event 1 is the first that could be
-        earned. Over the dates: ``mean``, ``stderr``, ``tvalue``, ``n_dates`` (..., bucket,
-        event), by Newey-West. ``cumulative_return`` (..., bucket, event) sums the means from the
-        end of date t on, forwards and backwards: 0 at event 0, and less than 0 before it where
-        the bucket has risen since. Means are added and not compounded, so that no name needs a
-        return on all dates. ``n_obs`` (date, ..., bucket, event), the names in each mean.
+        earned. ``cumulative_returns``, the mean compound return of holding them from the end of t
+        to that of t + event; for an earlier event what their value there was, relative to that at
+        t, less 1. A name that lacks a return on the way has none. Over the dates: ``mean``,
+        ``stderr``, ``tvalue``, ``n_dates`` (..., bucket, event), and ``cumulative_mean``,
+        ``cumulative_stderr``, by Newey-West. ``n_obs`` (date, ..., bucket, event), the names in
+        each mean return.
 
     Examples
     --------
@@ -81,8 +82,8 @@ def event_returns(
     >>> fit = xf.event_returns(x, r, before=1, after=1, bins=2)
     >>> fit["mean"].sel(bucket=1).round(6).values
     array([0.15, 0.2 , 0.25])
-    >>> fit.cumulative_return.sel(bucket=1).round(6).values
-    array([-0.2 ,  0.  ,  0.25])
+    >>> fit.cumulative_mean.sel(bucket=1).round(3).values
+    array([-0.199,  0.   ,  0.25 ])
     """
     what = "event_returns"
     cut = buckets_of(bins, method, min_names)
@@ -101,36 +102,29 @@ def event_returns(
         _evaluation.event_rows, n_buckets=cut.n, before=before, after=after, least=cut.least
     )
     names = {BUCKET: np.arange(cut.n), EVENT: np.arange(-before, after + 1)}
-    outs = [_apply.Out((BUCKET, EVENT), d, names) for d in (np.float64, np.int32)]
+    outs = [_apply.Out((BUCKET, EVENT), d, names) for d in (np.float64, np.int32, np.float64)]
     args = [_apply.Arg(a, (asset_dim,)) for a in (labels, r)]
-    found, n_obs = _apply.window(kernel, args, outs, before=before, after=after, dim=dim, what=what)
-    found = found.astype(np.result_type(s.x.dtype, r.dtype), copy=False)
-    average = means(found, [1], lags, dim)
+    found, n_obs, paths = _apply.window(
+        kernel, args, outs, before=before, after=after, dim=dim, what=what
+    )
+    dtype = np.result_type(s.x.dtype, r.dtype)
+    found, paths = found.astype(dtype, copy=False), paths.astype(dtype, copy=False)
+    average, path = means(found, [1], lags, dim), means(paths, [max(before, after, 1)], lags, dim)
     return arranged(
         {
             "returns": found.assign_attrs(long_name="mean return", units="decimal"),
+            "cumulative_returns": paths.assign_attrs(
+                long_name="mean compound return", units="decimal"
+            ),
             "mean": average["mean"],
             "stderr": average["stderr"],
             "tvalue": average["tvalue"],
             "n_dates": average["n_dates"],
-            "cumulative_return": _from_event(average["mean"], before),
+            "cumulative_mean": path["mean"],
+            "cumulative_stderr": path["stderr"],
             "n_obs": n_obs,
         },
         s,
         lags=average.attrs["lags"],
+        cumulative_lags=path.attrs["lags"],
     )
-
-
-def _from_event(mean: xr.DataArray, before: int) -> xr.DataArray:
-    """Sums of the means from event 0 on, in both directions."""
-    events = mean[EVENT].values
-    past, zero = mean.isel({EVENT: slice(before, 0, -1)}), mean.isel({EVENT: [before]})
-    future = mean.isel({EVENT: slice(before + 1, None)})
-    lost = -past.cumsum(EVENT, skipna=False).isel({EVENT: slice(None, None, -1)})
-    gained = future.cumsum(EVENT, skipna=False)
-    parts = [
-        lost.assign_coords({EVENT: events[:before]}),
-        xr.zeros_like(zero),
-        gained.assign_coords({EVENT: events[before + 1 :]}),
-    ]
-    return xr.concat(parts, EVENT)

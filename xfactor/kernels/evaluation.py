@@ -3,7 +3,8 @@
 A row of a signal is sorted once; its rank correlation with the returns and the mean returns of its
 buckets both come from that order. The order of the returns is the same for all signals and comes
 from outside. Ranks are those among the cells that have both, so each order is walked and the cells
-that the other lacks are passed over. Sums of ranks are whole numbers: nothing is rounded.
+that the other lacks are passed over. Sums of ranks are whole numbers: nothing is rounded (as long
+as the cube of a row's length is an int64, two million).
 """
 
 from typing import NamedTuple
@@ -12,7 +13,7 @@ import numpy as np
 
 from xfactor.kernels._blocks import compilable, row_blocks
 from xfactor.kernels._compile import inlined, kernel
-from xfactor.kernels._groups import Groups, groups_of
+from xfactor.kernels._groups import LARGE, Groups, groups_of
 from xfactor.kernels.buckets import Cuts, steps
 from xfactor.kernels.order import mend_run, run_end, sort_rows
 
@@ -61,20 +62,25 @@ def order_dates(
     """The same for x (date, asset, n), and codes (date, asset) or (date, asset, n), as it is."""
     wide = [c[:, :, None] if c.ndim == 2 else c for c in codes]
     rows = [np.moveaxis(np.broadcast_to(a, x.shape), -1, 1) for a in (x, *wide)]
-    order = order_rows(*[a.reshape(-1, x.shape[1]) for a in rows], values=values)
-    return np.moveaxis(order.reshape(rows[0].shape), 1, -1)
+    n_dates, n, n_columns = rows[0].shape
+    order = order_rows(*[a.reshape(n_dates * n, n_columns) for a in rows], values=values)
+    return np.moveaxis(order.reshape(n_dates, n, n_columns), 1, -1)
 
 
 def groups_from(codes: Optional, values: tuple[int, ...], shape: tuple[int, int]) -> Groups:
     """Groups numbered by their place among the `values` that codes can have; others are of none."""
     if codes is None:
         return groups_of(None, shape)
-    known = np.array(values, dtype=np.int64)
-    sorter = np.argsort(known)
-    at = np.searchsorted(known, codes, sorter=sorter)
-    at = sorter[np.minimum(at, len(known) - 1)]
-    numbers = np.where(known[at] == codes, at, len(known)).astype(np.int32)
-    return Groups(np.ascontiguousarray(numbers), len(known), False)
+    known, n = np.array(values, dtype=np.int64), len(values)
+    if (top := max(values)) < LARGE:
+        table = np.full(top + 2, n, dtype=np.int32)  # the last place is for all others, also -1
+        table[known] = np.arange(n)
+        numbers = table[np.minimum(codes, top + 1).clip(-1)]
+    else:
+        sorter = np.argsort(known)
+        at = sorter[np.minimum(np.searchsorted(known, codes, sorter=sorter), n - 1)]
+        numbers = np.where(known[at] == codes, at, n).astype(np.int32)
+    return Groups(np.ascontiguousarray(numbers), n, False)
 
 
 def _order(rows: np.ndarray, groups: Groups, labels: Optional) -> tuple[np.ndarray, np.ndarray]:
@@ -350,43 +356,57 @@ def event_rows(
     offset: int,
     start: int,
     stop: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean return of each bucket of a date on the dates around it, and how many there were.
+) -> tuple[np.ndarray, ...]:
+    """Mean return of each bucket of a date on the dates around it, how many there were; mean
+    compound return from the date on, or back to it.
 
     `labels` (date, asset, n), `returns` the same or (date, asset); gives (date, K, event, n).
-    """
+    """  # noqa: D205
     shape = (stop - start, n_buckets, before + 1 + after, labels.shape[2])
-    means, counts = np.full(shape, np.nan), np.zeros(shape, dtype=np.int32)
+    means, paths = np.full(shape, np.nan), np.full(shape, np.nan)
+    counts = np.zeros(shape, dtype=np.int32)
     for k in range(shape[3]):
-        y = returns if returns.ndim == 2 else returns[:, :, k]
-        _event_means(
-            compilable(labels[start:stop, :, k]), compilable(y), start - before, least,
-            means[..., k], counts[..., k],
-        )  # fmt: skip
-    return means, counts
+        y = compilable(returns if returns.ndim == 2 else returns[:, :, k], np.float64)
+        own = compilable(labels[start:stop, :, k])
+        out = (means[..., k], counts[..., k], paths[..., k])
+        _events(own, y, start, before, after, least, *out)
+    return means, counts, paths
 
 
 @kernel
-def _event_means(labels, returns, first, least, means, counts):  # type: ignore[no-untyped-def]
-    """The first event of row t is row t + first of the returns."""
+def _events(labels, returns, start, before, after, least, means, counts, paths):  # type: ignore[no-untyped-def]
     n_buckets = means.shape[1]
-    total = np.empty(n_buckets + 1)  # the last place is for cells of no bucket, or without return
-    known = np.empty(n_buckets + 1, dtype=np.int64)
+    growth = np.empty(labels.shape[1])
+    total = np.empty((2, n_buckets + 1))  # the last place is for cells of no bucket
+    known = np.empty((2, n_buckets + 1), dtype=np.int64)
     for t in range(len(labels)):
-        for e in range(means.shape[2]):
-            at = t + first + e
-            if at < 0 or at >= len(returns):
-                continue
-            for b in range(n_buckets + 1):
-                total[b] = 0.0
-                known[b] = 0
-            for j in range(labels.shape[1]):
-                v = returns[at, j]
-                b = labels[t, j] if v - v == 0 else -1
-                b = b if b >= 0 else n_buckets
-                total[b] += v
-                known[b] += 1
-            for b in range(n_buckets):
-                if known[b] >= least:
-                    means[t, b, e] = total[b] / known[b]
-                    counts[t, b, e] = known[b]
+        for backwards in range(2):
+            growth[:] = 1.0
+            for step in range(before + 1 if backwards else after + 1):
+                # Event 0 is on both ways, and its return only in that of the past.
+                event = -step if backwards else step
+                at = start + t + event
+                if at < 0 or at >= len(returns):
+                    break
+                total[:] = 0.0
+                known[:] = 0
+                for j in range(labels.shape[1]):
+                    b = labels[t, j] if labels[t, j] >= 0 else n_buckets
+                    v = returns[at, j]
+                    if not backwards and step > 0:
+                        growth[j] *= max(1.0 + v, 0.0) if v - v == 0 else np.nan
+                    path = 1.0 / growth[j] - 1.0 if backwards else growth[j] - 1.0
+                    if v - v == 0:
+                        total[0, b] += v
+                        known[0, b] += 1
+                    if path - path == 0:
+                        total[1, b] += path
+                        known[1, b] += 1
+                    if backwards:
+                        growth[j] *= max(1.0 + v, 0.0) if v - v == 0 else np.nan
+                for b in range(n_buckets):
+                    if known[0, b] >= least:
+                        means[t, b, before + event] = total[0, b] / known[0, b]
+                        counts[t, b, before + event] = known[0, b]
+                    if known[1, b] >= least:
+                        paths[t, b, before + event] = total[1, b] / known[1, b]

@@ -72,6 +72,7 @@ def mean_rows(x: np.ndarray, lags: np.ndarray) -> tuple[np.ndarray, ...]:
     The same errors as above, for a series (row, date) that is there whole; `lags` (row,). A
     missing value keeps its place and counts as 0.
     """
+    x = np.ascontiguousarray(x)  # the order of a sum depends on the memory order
     known = np.isfinite(x)
     n = np.count_nonzero(known, axis=1)
     first = np.argmax(known, axis=1) if x.shape[1] else np.zeros(len(x), dtype=np.int64)
@@ -81,11 +82,11 @@ def mean_rows(x: np.ndarray, lags: np.ndarray) -> tuple[np.ndarray, ...]:
     e = np.where(known, x - pivot[:, None], 0.0)
     shift = e.sum(axis=1) / count
     e = np.where(known, e - shift[:, None], 0.0)
-    square = np.einsum("rt,rt->r", e, e)
+    square = (e * e).sum(axis=1)
     total = square.copy()
     for lag in range(1, min(int(lags.max(initial=0)), x.shape[1] - 1) + 1):
         weight = np.maximum(1.0 - lag / (lags + 1.0), 0.0)
-        total += 2.0 * weight * np.einsum("rt,rt->r", e[:, lag:], e[:, :-lag])
+        total += 2.0 * weight * (e[:, lag:] * e[:, :-lag]).sum(axis=1)
     left = np.where(n > 1, n - 1.0, np.nan)
     stderr = np.sqrt(np.maximum(total, 0.0) / (count * left))
     results = [
