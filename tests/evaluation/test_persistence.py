@@ -158,6 +158,12 @@ def test_events__equal_the_naive_loops(data, x, least):
             cell = got.isel(date=t, bucket=b)
             np.testing.assert_allclose(cell.returns, [w[0] for w in want], **close)
             np.testing.assert_allclose(cell.cumulative_returns, [w[1] for w in want], **close)
+    out = got.n_dropped.sum([d for d in got.n_dropped.dims if d != "date"])
+    in_groups = [r.count(-1) for r in label]
+    if by is not None:  # those of no group are in no account
+        none = ~np.isin(np.array(drawn.code_rows(by, x)), drawn.CODES)
+        in_groups = (np.array(label) == -1).sum(axis=1) - none.sum(axis=1)
+    np.testing.assert_array_equal(out, in_groups)
     lazy = data.draw(strategies.chunked(x))
     cut = xf.event_returns(lazy, r.chunk(lazy.chunksizes), **options)
     contracts.assert_same_bits(cut.compute(), got)

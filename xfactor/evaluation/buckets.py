@@ -1,5 +1,6 @@
 """Mean returns of the buckets of signals."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ def quantile_returns(
     x: xr.DataArray | xr.Dataset,
     forward: Forward,
     *,
-    bins: Any = 10,
+    bins: int | Sequence[float] | np.ndarray = 10,
     method: Literal["pivot", "ecdf", "rank"] = "pivot",
     gross: Literal[1, 2] = 2,
     min_names: int = 1,

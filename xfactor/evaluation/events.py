@@ -1,17 +1,18 @@
 """Returns around the dates on which assets are in a bucket."""
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import xarray as xr
 
 from xfactor import _apply, panel
 from xfactor.cross_section import qcut
-from xfactor.evaluation._data import BUCKET, signals
+from xfactor.evaluation._data import BUCKET, dropped, known, signals
 from xfactor.evaluation._summary import arranged, means
 from xfactor.evaluation.buckets import buckets_of
-from xfactor.kernels import evaluation as _evaluation
+from xfactor.kernels import membership
 
 EVENT = "event"
 
@@ -22,7 +23,7 @@ def event_returns(
     *,
     before: int = 5,
     after: int = 10,
-    bins: Any = 10,
+    bins: int | Sequence[float] | np.ndarray = 10,
     method: Literal["pivot", "ecdf", "rank"] = "pivot",
     min_names: int = 1,
     lags: int | None = None,
@@ -72,7 +73,8 @@ def event_returns(
         t, less 1. A name that lacks a return on the way has none. Over the dates: ``mean``,
         ``stderr``, ``tvalue``, ``n_dates`` (..., bucket, event), and ``cumulative_mean``,
         ``cumulative_stderr``, by Newey-West. ``n_obs`` (date, ..., bucket, event), the names in
-        each mean return.
+        each mean return; ``n_dropped`` (date, ..., reason), the assets in no bucket, as in
+        `information_coefficient`, in each group with `by`.
 
     Examples
     --------
@@ -99,7 +101,7 @@ def event_returns(
     codes = None if s.groups is None else panel.bare(s.x, s.groups.codes)
     labels = qcut(s.x, bins, method=method, dim=asset_dim, by=codes)
     kernel = partial(
-        _evaluation.event_rows, n_buckets=cut.n, before=before, after=after, least=cut.least
+        membership.event_rows, n_buckets=cut.n, before=before, after=after, least=cut.least
     )
     names = {BUCKET: np.arange(cut.n), EVENT: np.arange(-before, after + 1)}
     outs = [_apply.Out((BUCKET, EVENT), d, names) for d in (np.float64, np.int32, np.float64)]
@@ -123,6 +125,7 @@ def event_returns(
             "cumulative_mean": path["mean"],
             "cumulative_stderr": path["stderr"],
             "n_obs": n_obs,
+            "n_dropped": dropped(s.reasons, [*s.counts, known(s)], what),
         },
         s,
         lags=average.attrs["lags"],

@@ -1,7 +1,8 @@
 """How long signals last, and how much of the universe has them."""
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -13,7 +14,7 @@ from xfactor.evaluation._pairs import correlated_in_order
 from xfactor.evaluation._summary import arranged, means
 from xfactor.evaluation.buckets import buckets_of
 from xfactor.evaluation.correlation import correlation_result
-from xfactor.kernels import evaluation as _evaluation
+from xfactor.kernels import membership
 from xfactor.time_series import lag
 
 
@@ -83,7 +84,7 @@ def rank_autocorrelation(
 def quantile_turnover(
     x: xr.DataArray | xr.Dataset,
     *,
-    bins: Any = 10,
+    bins: int | Sequence[float] | np.ndarray = 10,
     method: Literal["pivot", "ecdf", "rank"] = "pivot",
     periods: int = 1,
     lags: int | None = None,
@@ -141,7 +142,7 @@ def quantile_turnover(
     )  # fmt: skip
     codes = None if s.groups is None else panel.bare(s.x, s.groups.codes)
     labels = qcut(s.x, bins, method=method, dim=asset_dim, by=codes)
-    kernel = partial(_evaluation.turnover_rows, values=s.values, n_buckets=n_buckets)
+    kernel = partial(membership.turnover_rows, values=s.values, n_buckets=n_buckets)
     args = [_apply.Arg(a, (asset_dim,)) for a in (labels, lag(labels, periods, dim=dim))]
     names = {GROUP: s.group_labels, BUCKET: np.arange(n_buckets)}
     outs = [_apply.Out((GROUP, BUCKET), d, names) for d in (np.float64, np.int32)]

@@ -1,7 +1,9 @@
 """Correlations and buckets of many signals, from one sort of each."""
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
+import numpy as np
 import xarray as xr
 
 from xfactor import panel
@@ -15,7 +17,7 @@ def evaluate_signals(
     x: xr.DataArray | xr.Dataset,
     forward: Forward,
     *,
-    bins: Any = 10,
+    bins: int | Sequence[float] | np.ndarray = 10,
     method: Literal["pivot", "ecdf", "rank"] = "pivot",
     gross: Literal[1, 2] = 2,
     min_obs: int = 2,
