@@ -19,6 +19,15 @@ from xfactor.cross_section import (
     winsorize,
     zscore,
 )
+from xfactor.evaluation import (
+    coverage,
+    evaluate_signals,
+    event_returns,
+    information_coefficient,
+    quantile_returns,
+    quantile_turnover,
+    rank_autocorrelation,
+)
 from xfactor.panel import PanelError, check_panel
 from xfactor.portfolios import (
     hedge,
@@ -118,6 +127,7 @@ __all__ = [
     "check_panel_store",
     "composite",
     "compute",
+    "coverage",
     "cross_sectional_ols",
     "cumulative_returns",
     "decay_linear",
@@ -125,6 +135,8 @@ __all__ = [
     "diff",
     "drawdown",
     "durbin_watson",
+    "evaluate_signals",
+    "event_returns",
     "ewm_cov",
     "ewm_mean",
     "ewm_std",
@@ -138,6 +150,7 @@ __all__ = [
     "growth",
     "grs_test",
     "hedge",
+    "information_coefficient",
     "jarque_bera",
     "lag",
     "link_contributions",
@@ -155,7 +168,10 @@ __all__ = [
     "predict",
     "qcut",
     "quantile",
+    "quantile_returns",
+    "quantile_turnover",
     "rank",
+    "rank_autocorrelation",
     "rebalance",
     "rebalance_dates",
     "rechunk_panel",
