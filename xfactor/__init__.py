@@ -20,7 +20,17 @@ from xfactor.cross_section import (
     zscore,
 )
 from xfactor.panel import PanelError, check_panel
-from xfactor.portfolios import hedge, long_short, performance, portfolio_returns
+from xfactor.portfolios import (
+    double_sort,
+    factor_weights,
+    fama_french_factors,
+    hedge,
+    long_short,
+    performance,
+    portfolio_returns,
+    portfolio_weights,
+    quantile_portfolios,
+)
 from xfactor.regression import (
     Huber,
     breusch_pagan,
@@ -100,12 +110,15 @@ __all__ = [
     "decay_linear",
     "demean",
     "diff",
+    "double_sort",
     "drawdown",
     "durbin_watson",
     "ewm_cov",
     "ewm_mean",
     "ewm_std",
     "ewm_var",
+    "factor_weights",
+    "fama_french_factors",
     "fama_macbeth",
     "ffill",
     "fillna",
@@ -125,9 +138,11 @@ __all__ = [
     "panel_info",
     "performance",
     "portfolio_returns",
+    "portfolio_weights",
     "predict",
     "qcut",
     "quantile",
+    "quantile_portfolios",
     "rank",
     "rechunk_panel",
     "regression_weights",
