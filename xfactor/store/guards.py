@@ -30,6 +30,11 @@ class Append:
     columns: np.ndarray
     new: int
 
+    @property
+    def same(self) -> bool:
+        """Whether the panel has all assets in the order of the store."""
+        return np.array_equal(self.columns, np.arange(len(self.assets)))
+
 
 def chunks_of(panel: xr.Dataset, chunk_dates: int | None = None) -> int:
     """Return the dates of a stored chunk; raise unless every field can be written in them.

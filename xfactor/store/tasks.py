@@ -56,7 +56,7 @@ class Target:
         stored = values.stored_values(given, self.new.metadata)
         region = self.new.region(self.axis, block.chunk)
         shape = tuple(s.stop - s.start for s in region)
-        if stored.shape != shape or block.kept or self.keep:
+        if stored.shape != shape or block.kept or self.keep or self.columns is not None:
             stored = self._merged(block, stored, given, shape)
         self.new.write(region, stored)
 

@@ -239,7 +239,7 @@ def _append(t: Transaction, stored: xr.Dataset, panel: xr.Dataset, plan: guards.
         axis = there.dims.index(DATE)
         blocks = layout.appended_blocks(there.shape[axis], shape[axis], there.chunks[axis])
         columns = None
-        if ASSET in there.dims:
+        if ASSET in there.dims and not plan.same:
             columns = (there.dims.index(ASSET), plan.columns)
         metadata = {**there.metadata, "shape": list(shape)}
         t.add(
