@@ -1,6 +1,9 @@
 """What may be written to a store: everything is checked before a byte is."""
 
+import json
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +13,8 @@ from xfactor import panel as _panel
 from xfactor.store import layout, values
 
 DATE, ASSET = _panel.DATE, _panel.ASSET
+# Attributes with a meaning of their own to xarray: values would come back changed.
+RESERVED = ("_FillValue", "missing_value", "scale_factor", "add_offset", "coordinates", "calendar")
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,31 @@ def check_names(panel: xr.Dataset) -> None:
             raise _panel.error(
                 f"{name} has the dtype {v.dtype}", "numbers, masks, dates or text", "Convert it"
             )
+        _check_attrs(str(name), v.attrs, v.dtype.kind)
+    _check_attrs("the panel", panel.attrs, "")
+
+
+def _check_attrs(name: str, attrs: Mapping[Hashable, Any], kind: str) -> None:
+    """Raise if an attribute is not JSON, or would change how values are read."""
+    for key, value in attrs.items():
+        try:
+            json.dumps(values.plain(value), allow_nan=False)
+        except (TypeError, ValueError):
+            raise _panel.error(
+                f"the attribute {key!r} of {name} is {value!r}",
+                "text, finite numbers, or lists of them",
+                "Change or leave out that attribute",
+            ) from None
+    taken = [k for k in RESERVED if k in attrs]
+    if kind and (" since " in str(attrs.get("units", "")) or (kind in "mM" and "units" in attrs)):
+        taken.append("units")
+    if taken:
+        raise _panel.error(
+            f"{name} has the attribute {taken[0]!r} = {attrs[taken[0]]!r}, by which readers of Zarr "
+            "would change its values",
+            "values as they are",
+            "Decode it (xarray.decode_cf) or rename that attribute",
+        )
 
 
 def check_append(stored: xr.Dataset, panel: xr.Dataset, where: str) -> Append:

@@ -99,12 +99,18 @@ def add_rows(t: Transaction, tables: Mapping[str, Columns] | None) -> None:
     tables
         Columns by the table's name.
     """
+    check_rows(t.base, tables)
     for name, columns in (tables or {}).items():
         arrays = {c: np.asarray(a) for c, a in columns.items()}
-        _check_columns(t.base, name, arrays)
         for column, array in arrays.items():
             if len(array):
                 _add_column(t, _address(name, column), array)
+
+
+def check_rows(base: Snapshot | None, tables: Mapping[str, Columns] | None) -> None:
+    """Raise unless rows fit the tables of a store."""
+    for name, columns in (tables or {}).items():
+        _check_columns(base, name, {c: np.asarray(a) for c, a in columns.items()})
 
 
 def _add_column(t: Transaction, address: str, array: np.ndarray) -> None:

@@ -89,7 +89,9 @@ class Transaction:
     ) -> None:
         self.backend = backend
         self.base = base
-        self._what, self._key, self._resume = what, key, resume
+        # What was staged holds rows of the state it began from: it fits no other.
+        self._key = f"{key}_{base.books.get(snapshots.DIGEST, '')[:12] if base else ''}"
+        self._what, self._resume = what, resume
         self._work: list[Work] = []
         self._changed: dict[str, StoredArray] = {}
 

@@ -15,7 +15,7 @@ from xfactor.store import guards, layout, values
 from xfactor.store.backends import PathLike, backend_of
 from xfactor.store.opening import opened, stored_variable
 from xfactor.store.snapshots import Snapshot
-from xfactor.store.tables import Columns, add_rows
+from xfactor.store.tables import Columns, add_rows, check_rows
 from xfactor.store.transaction import Backend, Transaction, transaction
 
 DATE, ASSET = _panel.DATE, _panel.ASSET
@@ -210,6 +210,7 @@ def append_panel(
     with store.locked("append_panel"):
         stored = opened(store.snapshot())
         plan = guards.check_append(stored, panel, store.address)
+        check_rows(store.snapshot(), tables)
         _make_room(store, len(plan.assets), progress)
         with transaction(store, "append_panel", key=_key(panel), resume=resume, held=True) as t:
             _append(t, stored, panel, plan)
