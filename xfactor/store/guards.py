@@ -124,8 +124,8 @@ def _check_attrs(name: str, attrs: Mapping[Hashable, Any], kind: str) -> None:
         taken.append("units")
     if taken:
         raise _panel.error(
-            f"{name} has the attribute {taken[0]!r} = {attrs[taken[0]]!r}, by which readers of Zarr "
-            "would change its values",
+            f"{name} has the attribute {taken[0]!r} = {attrs[taken[0]]!r}, by which readers of "
+            "Zarr would change its values",
             "values as they are",
             "Decode it (xarray.decode_cf) or rename that attribute",
         )
@@ -158,6 +158,8 @@ def check_append(stored: xr.Dataset, panel: xr.Dataset, where: str) -> Append:
         v = panel[name]
         check_whole_assets(v, name)
         _check_like(stored[name], v, name, where)
+        if v.chunks is None and (v.attrs.get("finite") or stored[name].attrs.get("finite")):
+            values.check_finite(name, v.values)  # lazy ones are looked at as they are written
         if gaps and ASSET in v.dims and not values.has_missing(v.dtype):
             raise _panel.error(
                 f"{name} is {v.dtype}, which has no missing value, and the assets of the panel are "

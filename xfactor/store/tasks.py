@@ -47,12 +47,8 @@ class Target:
     def write(self, block: Block, given: np.ndarray) -> None:
         """Write one chunk: the new values where they belong, the old ones or nothing elsewhere."""
         given = np.asarray(given)
-        if self.finite and given.dtype.kind == "f" and np.isinf(given).any():
-            raise _panel.error(
-                f"{self.new.name!r} holds an infinity",
-                "finite or missing values, as its attribute finite says",
-                "Use x.where(np.isfinite(x))",
-            )
+        if self.finite:
+            values.check_finite(self.new.name, given)
         stored = values.stored_values(given, self.new.metadata)
         region = self.new.region(self.axis, block.chunk)
         shape = tuple(s.stop - s.start for s in region)

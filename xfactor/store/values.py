@@ -51,6 +51,16 @@ def has_missing(dtype: np.dtype) -> bool:
     return dtype.kind in "fmMbOUT" or _panel.is_codes(dtype)
 
 
+def check_finite(name: str, given: np.ndarray) -> None:
+    """Raise if a field that says it is finite holds an infinity."""
+    if given.dtype.kind == "f" and np.isinf(given).any():
+        raise _panel.error(
+            f"{name!r} holds an infinity",
+            "finite or missing values, as its attribute finite says",
+            "Use x.where(np.isfinite(x))",
+        )
+
+
 def same_kind(a: np.dtype, b: np.dtype) -> bool:
     """Say whether two dtypes hold the same values: any text, dates of any unit, else equal."""
     if a.kind in "OUT" or b.kind in "OUT":
