@@ -18,14 +18,14 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from xfactor import panel as _panel
 from xfactor.store import snapshots
-from xfactor.store.arrays import Folder, StoredArray, sync_file
+from xfactor.store.arrays import Folder, Receipt, StoredArray, sync_file
 from xfactor.store.locks import lock
 from xfactor.store.snapshots import Snapshot
 
@@ -102,7 +102,7 @@ class PlainStore:
         with lock(self.path.with_name(f".{self.path.name}.lock"), self.address, what):
             yield
 
-    def stage(self, key: str, resume: bool) -> "Staging":
+    def stage(self, key: str, resume: bool, base: Snapshot | None = None) -> "Staging":
         """Begin a write, under the lock: sweep what dead writers left, make or find the staging.
 
         Parameters
@@ -111,6 +111,8 @@ class PlainStore:
             What the write is: a resumed one has the key of the one that died.
         resume
             Take over the chunks that an earlier try has written.
+        base
+            The published state, which the lock keeps as it is.
         """
         prefix = f".{self.path.name}."
         left = sorted(self.path.parent.glob(f"{prefix}*.partial"))
@@ -204,6 +206,9 @@ class Staging:
         """Return the chunks of an array that are written already."""
         folder = self.folder / array.name
         return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if _is_chunk(p)}
+
+    def collect(self, receipts: Sequence[Receipt]) -> None:
+        """Nothing to be told: the chunks are in the folder."""
 
     def publish(
         self,
