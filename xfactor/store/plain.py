@@ -27,16 +27,10 @@ from xfactor import panel as _panel
 from xfactor.store import snapshots
 from xfactor.store.arrays import Folder, Receipt, StoredArray, sync_file
 from xfactor.store.locks import lock
+from xfactor.store.naming import has_naming, renamed, state_naming
 from xfactor.store.snapshots import Snapshot
 
 METADATA = "zarr.json"
-# Ways to name the chunk (1, 2): c/1/2, c.1.2 and 1.2. A state takes the next, so two older ones
-# stay readable. An array without dims has only two names for its chunk: c and 0.
-NAMINGS = (
-    {"name": "default", "configuration": {"separator": "/"}},
-    {"name": "default", "configuration": {"separator": "."}},
-    {"name": "v2", "configuration": {"separator": "."}},
-)
 
 
 class PlainStore:
@@ -197,9 +191,7 @@ class Staging:
         restated
             Published cells change.
         """
-        naming = NAMINGS[0] if base is None else base["chunk_key_encoding"]
-        if restated and base is not None:
-            naming = _next_naming(naming, len(metadata["shape"]))
+        naming = state_naming(base, metadata, restated)
         return StoredArray(self.opener, name, json.dumps(metadata | {"chunk_key_encoding": naming}))
 
     def written(self, array: StoredArray) -> set[str]:
@@ -268,9 +260,8 @@ class Staging:
         touched = {target}
         if base is not None and base["chunk_key_encoding"] != array.metadata["chunk_key_encoding"]:
             self._take_naming(target, array)
-            old = StoredArray(self.opener, name, json.dumps(base))
-            if old.chunks == array.chunks:
-                touched |= _link(target, old, array, staged)
+            if base["chunk_grid"] == array.metadata["chunk_grid"]:
+                touched |= _link(target, base, array, staged)
         for key in staged:
             place = target / key
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -281,7 +272,9 @@ class Staging:
 
     def _take_naming(self, target: Path, array: StoredArray) -> None:
         """Remove chunks of an older state that had the names which this one takes."""
-        old = [p for p in _chunk_files(target) if _has_naming(p, target, array)]
+        old = [
+            p for p in _chunk_files(target) if has_naming(p.relative_to(target).as_posix(), array)
+        ]
         if old:
             version = self.store.snapshot().version + 1
             replace_file(self.store.path / array.mark, str(version).encode())
@@ -319,12 +312,6 @@ def replace_file(path: Path, content: bytes) -> None:
     sync_file(path.parent)
 
 
-def _next_naming(naming: Mapping[str, Any], ndim: int) -> Mapping[str, Any]:
-    there = (NAMINGS[0], NAMINGS[2]) if ndim == 0 else NAMINGS
-    at = next((i for i, n in enumerate(there) if n == naming), 0)
-    return there[(at + 1) % len(there)]
-
-
 def _is_debris(folder: Path) -> bool:
     """Say whether a folder holds chunks but no metadata: an array gets that once published."""
     if not folder.is_dir() or (folder / METADATA).exists():
@@ -343,27 +330,15 @@ def _chunk_files(array: Path) -> list[Path]:
     ]
 
 
-def _has_naming(chunk: Path, folder: Path, array: StoredArray) -> bool:
-    """Say whether a chunk is named as those of an array's state are."""
-    example = array.key((0,) * array.ndim)
-    name = chunk.relative_to(folder).as_posix()
-    lead = "c/" if "/" in example else "c" if example.startswith("c") else ""
-    return (
-        name.startswith(lead)
-        and (lead == "c/") == ("/" in name)
-        and (bool(lead) or name[0].isdigit())
-    )
-
-
 def _is_chunk(path: Path) -> bool:
     hidden = path.name.startswith(".") or path.name.endswith(".partial")
     return not hidden and path.name != METADATA and path.is_file()
 
 
-def _link(target: Path, old: StoredArray, array: StoredArray, staged: set[str]) -> set[Path]:
+def _link(target: Path, base: Mapping[str, Any], array: StoredArray, staged: set[str]) -> set[Path]:
     """Give the chunks that did not change their new names too."""
     touched = set()
-    for there, key in zip(old.keys(), _same_keys(old, array), strict=True):
+    for there, key in renamed(base, array):
         if key in staged:
             continue
         place = target / key
@@ -371,12 +346,6 @@ def _link(target: Path, old: StoredArray, array: StoredArray, staged: set[str]) 
         link_file(target / there, place)
         touched.add(place.parent)
     return touched
-
-
-def _same_keys(old: StoredArray, array: StoredArray) -> list[str]:
-    return StoredArray(
-        array.opener, array.name, json.dumps(array.metadata | {"shape": list(old.shape)})
-    ).keys()
 
 
 def link_file(source: Path, target: Path) -> None:
