@@ -47,6 +47,7 @@ from xfactor.store import (
     open_panel,
     panel_info,
     rechunk_panel,
+    store_history,
     update_panel,
     write_panel,
 )
@@ -148,6 +149,7 @@ __all__ = [
     "rolling_var",
     "simulate_panel",
     "standardize",
+    "store_history",
     "time_series_ols",
     "top",
     "trim",

@@ -37,9 +37,9 @@ def backend_of(path: PathLike, backend: str | None = None) -> Backend:
         return _icechunk(text.removeprefix("icechunk://").removeprefix("icechunk+"))
     if "://" not in text or text.startswith("file://"):
         return PlainStore(Path(text.removeprefix("file://")))
-    from xfactor.store.objects import ObjectStore  # its libraries are optional, and slow to load
+    from xfactor.store.objects import BucketStore  # not before it is needed: imports stay light
 
-    return ObjectStore(place_of(text))
+    return BucketStore(place_of(text))
 
 
 def _icechunk(text: str) -> Backend:

@@ -152,6 +152,10 @@ class Pinned:
             session = repository(self.place).readonly_session(snapshot_id=self.version)
         return Strict(session.store)
 
+    def taken(self, mark: str) -> bool:
+        """Say that chunks of a version are never replaced."""
+        return False
+
 
 @dataclass
 class Live:
@@ -189,6 +193,10 @@ class Forked:
         """Open it for writing."""
         library()
         return self.session().store
+
+    def taken(self, mark: str) -> bool:
+        """Say that nobody else writes to it."""
+        return False
 
 
 class IceArray(StoredArray):
@@ -265,7 +273,7 @@ class IceStore:
         text = self._document(version)
         if text is None:
             raise self._none()
-        return snapshots.read_document(text, self.address, Pinned(self.place, version))
+        return snapshots.read_document(text, self.address, lambda _: Pinned(self.place, version))
 
     def _none(self) -> _panel.PanelError:
         return _panel.error(
@@ -318,6 +326,15 @@ class IceStore:
         if overtaken:
             raise lost_race(self.address)
         return IceStage(self, session, base, made)
+
+    def accept(self, snapshot: Snapshot) -> None:
+        """Publish what another program has made of the metadata."""
+        self.stage("accept", False, snapshot).publish(
+            {},
+            snapshot.arrays,
+            snapshots.group_attributes(snapshot.attrs, snapshot.coords),
+            snapshots.new_books("check_panel_store", snapshot.version + 1),
+        )
 
     def gc(self, keep_days: float = KEEP_DAYS) -> int:
         """Forget old versions and remove what no other needs.

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from xfactor import panel as _panel
 
-SCHEMES = {"s3": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "memory": "memory"}
+SCHEMES = {"s3": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az"}
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Place:
     Parameters
     ----------
     scheme
-        s3, gs, az or memory.
+        s3, gs or az.
     bucket
         The bucket, or container.
     prefix
