@@ -81,6 +81,7 @@ from xfactor.store import (
     open_panel,
     panel_info,
     rechunk_panel,
+    store_history,
     update_panel,
     write_panel,
 )
@@ -205,6 +206,7 @@ __all__ = [
     "simulate_panel",
     "specific_variance",
     "standardize",
+    "store_history",
     "time_series_ols",
     "top",
     "tracking_portfolio",

@@ -4,6 +4,7 @@ from xfactor.store.checking import check_panel_store, gc_panel_store
 from xfactor.store.info import panel_info
 from xfactor.store.reading import open_panel
 from xfactor.store.tables import append_table, read_table
+from xfactor.store.versions import store_history
 from xfactor.store.writing import (
     add_fields,
     append_panel,
@@ -22,6 +23,7 @@ __all__ = [
     "panel_info",
     "read_table",
     "rechunk_panel",
+    "store_history",
     "update_panel",
     "write_panel",
 ]

@@ -24,6 +24,10 @@ from xfactor import panel as _panel
 PAUSES = (0.05, 0.5)
 
 
+# What a write returns to the process that publishes: None where the chunks alone are enough.
+Receipt = tuple[str, str, bytes] | None
+
+
 class Opener(Protocol, Hashable):
     """Says where chunks lie, in a way that travels to other processes."""
 
@@ -246,9 +250,10 @@ class StoredArray:
             whole[axis] = slice(chunk * size, min((chunk + 1) * size, self.shape[axis]))
         return tuple(whole)
 
-    def write(self, region: tuple[slice, ...], values: np.ndarray) -> None:
-        """Write whole chunks."""
+    def write(self, region: tuple[slice, ...], values: np.ndarray) -> Receipt:
+        """Write whole chunks; return what the one who publishes must be told of it."""
         self.array[region] = values
+        return None
 
 
 def reason(problem: Exception) -> str:

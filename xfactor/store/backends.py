@@ -6,8 +6,10 @@ from pathlib import Path
 from xfactor import panel as _panel
 from xfactor.store.plain import PlainStore
 from xfactor.store.transaction import Backend
+from xfactor.store.urls import place_of
 
 PathLike = str | os.PathLike[str]
+ICECHUNK = ("icechunk://", "icechunk+")
 
 
 def backend_of(path: PathLike, backend: str | None = None) -> Backend:
@@ -25,6 +27,24 @@ def backend_of(path: PathLike, backend: str | None = None) -> Backend:
     Backend
         The store; it need not be there yet.
     """
+    text = os.fspath(path)
     if backend is not None:
         _panel.choice("backend", backend, ("zarr", "icechunk"))
-    return PlainStore(Path(path))
+    named = text.startswith(ICECHUNK)
+    if named and backend == "zarr":
+        raise _panel.error(f"{text} and backend='zarr' were given", "one of the two", "Choose")
+    if named or backend == "icechunk":
+        return _icechunk(text.removeprefix("icechunk://").removeprefix("icechunk+"))
+    if "://" not in text or text.startswith("file://"):
+        return PlainStore(Path(text.removeprefix("file://")))
+    from xfactor.store.objects import BucketStore  # not before it is needed: imports stay light
+
+    return BucketStore(place_of(text))
+
+
+def _icechunk(text: str) -> Backend:
+    from xfactor.store.ice import IcePlace, IceStore
+
+    if "://" in text and not text.startswith("file://"):
+        return IceStore(IcePlace(bucket=place_of(text)))
+    return IceStore(IcePlace(folder=str(Path(text.removeprefix("file://")).absolute())))

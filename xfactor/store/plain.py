@@ -16,27 +16,22 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from xfactor import panel as _panel
 from xfactor.store import snapshots
-from xfactor.store.arrays import Folder, StoredArray, sync_file
+from xfactor.store.arrays import Folder, Receipt, StoredArray, sync_file
 from xfactor.store.locks import lock
+from xfactor.store.naming import has_naming, renamed, state_naming
 from xfactor.store.snapshots import Snapshot
 
 METADATA = "zarr.json"
-# Ways to name the chunk (1, 2): c/1/2, c.1.2 and 1.2. A state takes the next, so two older ones
-# stay readable. An array without dims has only two names for its chunk: c and 0.
-NAMINGS = (
-    {"name": "default", "configuration": {"separator": "/"}},
-    {"name": "default", "configuration": {"separator": "."}},
-    {"name": "v2", "configuration": {"separator": "."}},
-)
 
 
 class PlainStore:
@@ -102,7 +97,7 @@ class PlainStore:
         with lock(self.path.with_name(f".{self.path.name}.lock"), self.address, what):
             yield
 
-    def stage(self, key: str, resume: bool) -> "Staging":
+    def stage(self, key: str, resume: bool, base: Snapshot | None = None) -> "Staging":
         """Begin a write, under the lock: sweep what dead writers left, make or find the staging.
 
         Parameters
@@ -111,9 +106,13 @@ class PlainStore:
             What the write is: a resumed one has the key of the one that died.
         resume
             Take over the chunks that an earlier try has written.
+        base
+            The published state, which the lock keeps as it is.
         """
         prefix = f".{self.path.name}."
-        left = sorted(self.path.parent.glob(f"{prefix}*.partial"))
+        # No dot in between: .p.x.write-1234abcd.partial is being written by the store p.x.
+        mine = re.compile(re.escape(prefix) + r"(\w+-)?[0-9a-f]{8}\.partial")
+        left = sorted(p for p in self.path.parent.iterdir() if mine.fullmatch(p.name))
         found = [p for p in left if resume and p.name.startswith(f"{prefix}{key}-")]
         for folder in (p for p in left if p not in found[:1]):
             shutil.rmtree(folder, ignore_errors=True)
@@ -138,7 +137,10 @@ class PlainStore:
     def _debris(self, published: Snapshot) -> list[Path]:
         """Return folders of chunks that were moved in and never published, or dropped since."""
         tops = {n.split("/")[0] for n in published.arrays}
-        return [p for p in self.path.iterdir() if p.name not in tops and _is_debris(p)]
+        fields = [p for p in self.path.iterdir() if p.name not in tops]
+        columns = (self.path / snapshots.BOOKS).glob("*/*")
+        tables = [p for p in columns if p.relative_to(self.path).as_posix() not in published.arrays]
+        return [p for p in fields + tables if _is_debris(p)]
 
     def accept(self, snapshot: Snapshot) -> None:
         """Publish what another program has made of the metadata."""
@@ -195,15 +197,16 @@ class Staging:
         restated
             Published cells change.
         """
-        naming = NAMINGS[0] if base is None else base["chunk_key_encoding"]
-        if restated and base is not None:
-            naming = _next_naming(naming, len(metadata["shape"]))
+        naming = state_naming(base, metadata, restated)
         return StoredArray(self.opener, name, json.dumps(metadata | {"chunk_key_encoding": naming}))
 
     def written(self, array: StoredArray) -> set[str]:
         """Return the chunks of an array that are written already."""
         folder = self.folder / array.name
         return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if _is_chunk(p)}
+
+    def collect(self, receipts: Sequence[Receipt]) -> None:
+        """Nothing to be told: the chunks are in the folder."""
 
     def publish(
         self,
@@ -232,17 +235,13 @@ class Staging:
             return
         for name, array in changed.items():
             self._move_in(name, array)
-        dropped = self._published_names() - arrays.keys()
+        for name in self.store.snapshot().arrays.keys() - arrays.keys():
+            (self.store.path / name / METADATA).unlink(missing_ok=True)  # its chunks are being read
         replace_file(self.store.path / METADATA, document.encode())
         # From here on it is published. What follows is for readers of single arrays.
         for name, array in changed.items():
             write_metadata(self.store.path / name / METADATA, array.metadata)
-        for name in dropped:  # its chunks stay for those who are reading them
-            (self.store.path / name / METADATA).unlink(missing_ok=True)
         self.discard()
-
-    def _published_names(self) -> set[str]:
-        return set(self.store.snapshot().arrays)
 
     def _publish_new(self, changed: Mapping[str, StoredArray], document: str) -> None:
         for name, array in changed.items():
@@ -263,9 +262,8 @@ class Staging:
         touched = {target}
         if base is not None and base["chunk_key_encoding"] != array.metadata["chunk_key_encoding"]:
             self._take_naming(target, array)
-            old = StoredArray(self.opener, name, json.dumps(base))
-            if old.chunks == array.chunks:
-                touched |= _link(target, old, array, staged)
+            if base["chunk_grid"] == array.metadata["chunk_grid"]:
+                touched |= _link(target, base, array, staged)
         for key in staged:
             place = target / key
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -276,7 +274,9 @@ class Staging:
 
     def _take_naming(self, target: Path, array: StoredArray) -> None:
         """Remove chunks of an older state that had the names which this one takes."""
-        old = [p for p in _chunk_files(target) if _has_naming(p, target, array)]
+        old = [
+            p for p in _chunk_files(target) if has_naming(p.relative_to(target).as_posix(), array)
+        ]
         if old:
             version = self.store.snapshot().version + 1
             replace_file(self.store.path / array.mark, str(version).encode())
@@ -314,12 +314,6 @@ def replace_file(path: Path, content: bytes) -> None:
     sync_file(path.parent)
 
 
-def _next_naming(naming: Mapping[str, Any], ndim: int) -> Mapping[str, Any]:
-    there = (NAMINGS[0], NAMINGS[2]) if ndim == 0 else NAMINGS
-    at = next((i for i, n in enumerate(there) if n == naming), 0)
-    return there[(at + 1) % len(there)]
-
-
 def _is_debris(folder: Path) -> bool:
     """Say whether a folder holds chunks but no metadata: an array gets that once published."""
     if not folder.is_dir() or (folder / METADATA).exists():
@@ -338,27 +332,15 @@ def _chunk_files(array: Path) -> list[Path]:
     ]
 
 
-def _has_naming(chunk: Path, folder: Path, array: StoredArray) -> bool:
-    """Say whether a chunk is named as those of an array's state are."""
-    example = array.key((0,) * array.ndim)
-    name = chunk.relative_to(folder).as_posix()
-    lead = "c/" if "/" in example else "c" if example.startswith("c") else ""
-    return (
-        name.startswith(lead)
-        and (lead == "c/") == ("/" in name)
-        and (bool(lead) or name[0].isdigit())
-    )
-
-
 def _is_chunk(path: Path) -> bool:
     hidden = path.name.startswith(".") or path.name.endswith(".partial")
     return not hidden and path.name != METADATA and path.is_file()
 
 
-def _link(target: Path, old: StoredArray, array: StoredArray, staged: set[str]) -> set[Path]:
+def _link(target: Path, base: Mapping[str, Any], array: StoredArray, staged: set[str]) -> set[Path]:
     """Give the chunks that did not change their new names too."""
     touched = set()
-    for there, key in zip(old.keys(), _same_keys(old, array), strict=True):
+    for there, key in renamed(base, array):
         if key in staged:
             continue
         place = target / key
@@ -366,12 +348,6 @@ def _link(target: Path, old: StoredArray, array: StoredArray, staged: set[str]) 
         link_file(target / there, place)
         touched.add(place.parent)
     return touched
-
-
-def _same_keys(old: StoredArray, array: StoredArray) -> list[str]:
-    return StoredArray(
-        array.opener, array.name, json.dumps(array.metadata | {"shape": list(old.shape)})
-    ).keys()
 
 
 def link_file(source: Path, target: Path) -> None:

@@ -7,6 +7,7 @@ import xarray as xr
 
 from xfactor.store.backends import PathLike, backend_of
 from xfactor.store.opening import between, opened
+from xfactor.store.versions import state_at
 
 
 def open_panel(
@@ -16,6 +17,8 @@ def open_panel(
     start: Any = None,
     end: Any = None,
     backend: str | None = None,
+    snapshot: str | None = None,
+    as_of: Any = None,
 ) -> xr.Dataset:
     """Open a panel lazily: labels are read, fields are not.
 
@@ -29,6 +32,11 @@ def open_panel(
         First and last date wanted, both included, e.g. ``"2014-01-01"``.
     backend
         As in `write_panel`.
+    snapshot
+        The version wanted, an id of `store_history`; the present one if not given. Icechunk only.
+    as_of
+        The version that was the present one at this time; UTC if it has no time zone. Icechunk
+        only.
 
     Returns
     -------
@@ -40,7 +48,8 @@ def open_panel(
     ------
     PanelError
         If there is no store, it is no panel, its metadata is damaged, a field is unknown, or no
-        date is left. And when a field is computed: if a chunk is damaged or not there.
+        date is left; if there is no such version, or none are kept. And when a field is computed:
+        if a chunk is damaged or not there.
 
     Examples
     --------
@@ -52,6 +61,6 @@ def open_panel(
     >>> dict(opened.sizes)
     {'date': 15, 'asset': 5}
     """
-    snapshot = backend_of(path, backend).snapshot()
+    state = state_at(backend_of(path, backend), snapshot, as_of)
     wanted = [fields] if isinstance(fields, str) else fields
-    return between(opened(snapshot, wanted), start, end, str(path))
+    return between(opened(state, wanted), start, end, str(path))

@@ -66,6 +66,28 @@ class Snapshot:
         return int(self.books.get("format_version", 1))
 
 
+@dataclass(frozen=True)
+class Version:
+    """One entry of a store's history.
+
+    Parameters
+    ----------
+    id
+        What `open_panel` takes as `snapshot`.
+    time
+        When it was published, UTC.
+    what
+        The function that wrote it.
+    message
+        What it holds.
+    """
+
+    id: str
+    time: datetime
+    what: str
+    message: str
+
+
 def new_books(what: str, version: int, **more: Any) -> dict[str, Any]:
     """Return the books of a state about to be published.
 

@@ -12,7 +12,7 @@ from dask.highlevelgraph import HighLevelGraph
 
 from xfactor import panel as _panel
 from xfactor.store import layout, values
-from xfactor.store.arrays import StoredArray
+from xfactor.store.arrays import Receipt, StoredArray
 from xfactor.store.layout import Block
 
 
@@ -44,7 +44,7 @@ class Target:
     keep: bool = False
     finite: bool = False
 
-    def write(self, block: Block, given: np.ndarray) -> None:
+    def write(self, block: Block, given: np.ndarray) -> Receipt:
         """Write one chunk: the new values where they belong, the old ones or nothing elsewhere."""
         given = np.asarray(given)
         if self.finite:
@@ -54,7 +54,7 @@ class Target:
         shape = tuple(s.stop - s.start for s in region)
         if stored.shape != shape or block.kept or self.keep or self.columns is not None:
             stored = self._merged(block, stored, given, shape)
-        self.new.write(region, stored)
+        return self.new.write(region, stored)
 
     def _merged(
         self, block: Block, stored: np.ndarray, given: np.ndarray, shape: tuple[int, ...]
@@ -174,7 +174,7 @@ def write_tasks(todo: Sequence[tuple[Work, Collection[int]]]) -> da.Array:
     Returns
     -------
     dask.array.Array
-        Compute it, and they are written.
+        Compute it, and they are written; it holds a list of receipts for each block of dates.
     """
     layer: dict[Any, Any] = {}
     by_chunk: dict[int, list[Any]] = {}
@@ -193,17 +193,18 @@ def write_tasks(todo: Sequence[tuple[Work, Collection[int]]]) -> da.Array:
     for i, chunk in enumerate(sorted(by_chunk)):
         layer[name, i] = (_written, by_chunk[chunk])
     graph = HighLevelGraph.from_collections(name, layer, dependencies=sources)
-    return da.Array(graph, name, ((1,) * len(by_chunk),), dtype=bool)
+    return da.Array(graph, name, ((1,) * len(by_chunk),), dtype=object)
 
 
 def _same(x: Any) -> Any:
     return x
 
 
-def _write(target: Target, block: Block, given: np.ndarray) -> bool:
-    target.write(block, given)
-    return True
+def _write(target: Target, block: Block, given: np.ndarray) -> Receipt:
+    return target.write(block, given)
 
 
-def _written(blocks: list[Any]) -> np.ndarray:
-    return np.ones(1, dtype=bool)
+def _written(receipts: list[Receipt]) -> np.ndarray:
+    made = np.empty(1, dtype=object)
+    made[0] = [r for r in receipts if r is not None]
+    return made

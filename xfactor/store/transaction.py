@@ -1,10 +1,12 @@
 """One write to a store: what changes in which array, done block by block, published at the end."""
 
 import contextlib
+import random
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -12,11 +14,39 @@ from dask.diagnostics import ProgressBar
 
 from xfactor import panel as _panel
 from xfactor.store import snapshots, values
-from xfactor.store.arrays import StoredArray
+from xfactor.store.arrays import Receipt, StoredArray
 from xfactor.store.layout import Block
 from xfactor.store.opening import stored_variable
 from xfactor.store.snapshots import Snapshot
 from xfactor.store.tasks import Target, Work, write_tasks
+
+T = TypeVar("T")
+
+
+# Seconds until a write that lost a race is done again; each time one of the writers has won.
+REDO_PAUSES = (0.0, 0.05, 0.1, *(0.2,) * 20)
+
+
+class LostRace(_panel.PanelError):
+    """Another writer published first, and nothing of this write was."""
+
+
+def lost_race(address: str) -> LostRace:
+    """Return the error for a write that another one has overtaken."""
+    return LostRace(
+        f"another writer has published to {address} meanwhile, and nothing of this write was; "
+        "needed the state that it began with. Try again: it is checked anew."
+    )
+
+
+def redone(write: Callable[[], T]) -> T:
+    """Write; do it again, and check it again, as long as others are quicker."""
+    for pause in REDO_PAUSES:
+        try:
+            return write()
+        except LostRace:
+            time.sleep(pause * (0.5 + random.random()))
+    return write()
 
 
 class Stage(Protocol):
@@ -29,6 +59,9 @@ class Stage(Protocol):
 
     def written(self, array: StoredArray) -> set[str]:
         """Return the chunks of an array that are written already."""
+
+    def collect(self, receipts: Sequence[Receipt]) -> None:
+        """Take what tasks in other processes have returned."""
 
     def publish(
         self,
@@ -57,8 +90,8 @@ class Backend(Protocol):
     def locked(self, what: str) -> contextlib.AbstractContextManager[None]:
         """Hold the store's lock."""
 
-    def stage(self, key: str, resume: bool) -> Stage:
-        """Begin a write."""
+    def stage(self, key: str, resume: bool, base: Snapshot | None = None) -> Stage:
+        """Begin a write on a published state; LostRace if it is that no more."""
 
     def accept(self, snapshot: Snapshot) -> None:
         """Publish what another program has made of the metadata."""
@@ -98,7 +131,7 @@ class Transaction:
     @cached_property
     def _stage(self) -> Stage:
         """Made when it is first needed, so that a refusal touches nothing."""
-        return self.backend.stage(self._key, self._resume)
+        return self.backend.stage(self._key, self._resume, self.base)
 
     def discard(self) -> None:
         """Forget what was written, unless it is to be resumed."""
@@ -210,7 +243,8 @@ class Transaction:
                 todo.append((work, at))
         if todo:
             with ProgressBar(minimum=1.0, out=sys.stderr) if progress else contextlib.nullcontext():
-                write_tasks(todo).compute()
+                for receipts in write_tasks(todo).compute():
+                    self._stage.collect(receipts)
         for work in self._work:
             lost = set(map(work.key, work.blocks)) - self._stage.written(work.target.new)
             if lost:

@@ -16,7 +16,7 @@ from xfactor.store.backends import PathLike, backend_of
 from xfactor.store.opening import opened, stored_variable
 from xfactor.store.snapshots import Snapshot
 from xfactor.store.tables import Columns, add_rows, check_rows
-from xfactor.store.transaction import Backend, Transaction, transaction
+from xfactor.store.transaction import Backend, Transaction, redone, transaction
 
 DATE, ASSET = _panel.DATE, _panel.ASSET
 # Labels of dates lie in few chunks, so that opening a store is quick.
@@ -207,17 +207,22 @@ def append_panel(
     store = backend_of(path, backend)
     if not isinstance(panel, xr.Dataset):
         raise TypeError(f"a panel is an xarray.Dataset; found {type(panel).__name__}.")
-    with store.locked("append_panel"):
-        stored = opened(store.snapshot())
-        plan = guards.check_append(stored, panel, store.address)
-        check_rows(store.snapshot(), tables)
-        _make_room(store, len(plan.assets), progress)
-        with transaction(store, "append_panel", key=_key(panel), resume=resume, held=True) as t:
-            _append(t, stored, panel, plan)
-            add_rows(t, tables)
-            t.write(progress=progress)
-            base = _base(t)
-            t.publish(base.attrs, base.coords)
+
+    def write() -> None:
+        with store.locked("append_panel"):
+            base = store.snapshot()
+            plan = guards.check_append(opened(base), panel, store.address)
+            check_rows(base, tables)
+            _make_room(store, len(plan.assets), progress)
+            with transaction(store, "append_panel", key=_key(panel), resume=resume, held=True) as t:
+                stored = opened(_base(t))  # where nothing locks, another may have published
+                plan = guards.check_append(stored, panel, store.address)
+                _append(t, stored, panel, plan)
+                add_rows(t, tables)
+                t.write(progress=progress)
+                t.publish(_base(t).attrs, _base(t).coords)
+
+    redone(write)
     return _as_path(path)
 
 
