@@ -1,5 +1,6 @@
-"""One of several writers: run as ``python racing.py ADDRESS RANK``; prints the fate of each date."""
+"""Four writers that race: run as ``python racing.py ADDRESS``; prints the fate of each date."""
 
+import os
 import sys
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 import xfactor as xf
+from tests.store.killed import forked
 
 
 def day(i):
@@ -17,11 +19,18 @@ def day(i):
     )
 
 
-if __name__ == "__main__":
+def race(address, rank):
+    """Append ten days, each as soon as the one before has been taken or refused."""
     for k in range(10):
-        i = 1 + 4 * k + int(sys.argv[2])
+        i = 1 + 4 * k + rank
         try:
-            xf.append_panel(day(i), sys.argv[1])
-            print(i, "there", flush=True)
+            xf.append_panel(day(i), address)
+            fate = "there"
         except xf.PanelError as problem:
-            print(i, problem, flush=True)
+            fate = str(problem)
+        os.write(1, f"{i} {fate}\n".encode())  # whole lines, whoever else is writing
+
+
+if __name__ == "__main__":
+    racers = [forked(race, sys.argv[1], rank) for rank in range(4)]
+    sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in racers))

@@ -12,7 +12,7 @@ from xfactor.store.backends import backend_of
 from xfactor.store.urls import place_of
 
 
-def later(panel, days=30, seed=0):
+def later(panel, days=30):
     """The same fields on later dates."""
     return panel.assign_coords(date=panel.indexes["date"] + pd.Timedelta(days=days)) * 1
 
@@ -86,10 +86,7 @@ REFUSED = {
     "an earlier date": (lambda p: later(p, -300), "is not later"),
     "a field missing": (lambda p: later(p).drop_vars("close"), "lacks close"),
     "a field unknown": (lambda p: later(p).assign(x=p["close"].variable), "has no x"),
-    "another dtype": (
-        lambda p: later(p).assign(close=later(p)["close"].astype(np.float32)),
-        "the same dtype",
-    ),
+    "another dtype": (lambda p: later(p).assign(close=1 * later(p)["listed"]), "the same dtype"),
     "no panel": (lambda p: later(p).rename(date="time"), "no panel"),
 }
 

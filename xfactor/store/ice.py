@@ -110,7 +110,7 @@ class IcePlace:
                 endpoint_url=endpoint,
                 allow_http=bool(endpoint and endpoint.startswith("http://")),
                 force_path_style=endpoint is not None,
-                **(_keys(given) or {"from_env": True}),
+                **_keys(given),
             )  # fmt: skip
         if place.scheme == "gs":
             return ice.gcs_storage(bucket=place.bucket, prefix=place.prefix, from_env=True)
@@ -124,9 +124,9 @@ class IcePlace:
         )
 
 
-def _keys(given: Mapping[str, str]) -> dict[str, str]:
+def _keys(given: Mapping[str, str]) -> dict[str, Any]:
     names = ("access_key_id", "secret_access_key", "session_token")
-    return {n: given[n] for n in names if n in given}
+    return {n: given[n] for n in names if n in given} or {"from_env": True}
 
 
 @lru_cache(maxsize=16)

@@ -17,8 +17,9 @@ from xfactor import panel as _panel
 from xfactor.store.buckets import Bucket
 
 # A lock that is silent for so many seconds has no holder any more; a holder that could not renew
-# its own for half of that stops writing.
+# its own for fewer stops writing.
 SILENCE = 300.0
+TRUST = 150.0
 RENEW = 20.0
 
 
@@ -61,7 +62,7 @@ class Lease:
 
     def check(self) -> None:
         """Raise unless the lock is held for certain."""
-        if self._etag is None or time.monotonic() - self._renewed > SILENCE / 2:
+        if self._etag is None or time.monotonic() - self._renewed > TRUST:
             raise _panel.error(
                 f"the lock of {self.address} was lost: it could not be renewed in time",
                 "a connection that lasts",
