@@ -30,7 +30,7 @@ BAD = {
                           ), "is not later"),
     "no dates": (lambda p: p.isel(date=slice(0)), "no dates"),
     "unsorted dates": (lambda p: p.isel(date=[1, 0, 2]), "not sorted"),
-    "double dates": (lambda p: p.isel(date=[0, 0, 1]), "not sorted|twice"),
+    "double dates": (lambda p: p.isel(date=[0, 0, 1]), "not sorted|twice|more than once"),
     "a time zone": (lambda p: p.assign_coords(date=p.indexes["date"].tz_localize("UTC")),
                     "time zone"),
     "dates that are text": (lambda p: p.assign_coords(date=["a", "b", "c"]), "date"),

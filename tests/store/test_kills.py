@@ -85,10 +85,10 @@ def kill_many(folder, n):
     path = folder / "panel.zarr"
     state = panel(pd.date_range(START, periods=7), [3, 1, 2], 0)
     xf.write_panel(state.chunk(date=3), path)
-    rng, i, torn = random.Random(5), 0, []
+    rng, i, torn, usual = random.Random(5), 0, [], 0.1
     took = {"old": 0, "new": 0, "between": 0}
     for _ in range(n):
-        log = killed(path, state, i, rng.uniform(0.0, 0.12))
+        log = killed(path, state, i, rng.uniform(0.0, 2 * usual))
         last, what = log[-1]
         for k in range(i, last + (what == "end")):
             state = step(state, k)[1]
@@ -103,7 +103,9 @@ def kill_many(folder, n):
         torn += [] if found and seen and found[0] is seen[0] else [last]
         state = found[0] if found else xf.open_panel(path).load()
         write, state = step(state, i)  # goes on by itself
+        start = time.perf_counter()
         write(path)
+        usual = time.perf_counter() - start  # so that kills are spread over a write or two
         i += 1
         assert m.difference(xf.open_panel(path), state) == ""
         assert os.listdir(folder) == [path.name]

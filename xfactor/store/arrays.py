@@ -103,12 +103,14 @@ class Folder:
 
     path: str
     version: int | None = None
+    strict: bool = True
 
     def open(self) -> Store:
         """Open the folder."""
         if self.version is None:
             return Flushing(self.path)
-        return Strict(LocalStore(self.path, read_only=True))
+        found = LocalStore(self.path, read_only=True)
+        return Strict(found) if self.strict else found
 
     def taken(self, mark: str) -> bool:
         """Say whether a later state has left its mark."""

@@ -15,6 +15,8 @@ from xfactor import panel
 # small enough that several fields fit a worker; a window of a year needs one neighbour.
 CHUNK_DATES = 256
 LARGEST_CHUNK = 40_000_000
+# Labels of dates lie in few chunks, so that opening a store is quick.
+LABELS = 4096
 
 # Room for new listings, which then change metadata only: a chunk is wider than its array.
 SPARE_SHARE = 16

@@ -21,6 +21,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,13 @@ class PlainStore:
             text = (self.path / METADATA).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             raise self._none() from None
-        return snapshots.read_document(
+        found = snapshots.read_document(
             text, self.address, lambda version: Folder(str(self.path), version)
         )
+        if found.format_version == snapshots.FORMAT_VERSION:
+            return found
+        # An empty chunk was not written then, nor is it by other programs.
+        return replace(found, opener=Folder(str(self.path), found.version, strict=False))
 
     def _none(self) -> _panel.PanelError:
         if any((self.path / f).exists() for f in (".zgroup", ".zmetadata")):
@@ -233,9 +238,10 @@ class Staging:
         if not self.store.exists():
             self._publish_new(changed, document)
             return
+        published = self.store.snapshot()
         for name, array in changed.items():
-            self._move_in(name, array)
-        for name in self.store.snapshot().arrays.keys() - arrays.keys():
+            self._move_in(name, array, published)
+        for name in published.arrays.keys() - arrays.keys():
             (self.store.path / name / METADATA).unlink(missing_ok=True)  # its chunks are being read
         replace_file(self.store.path / METADATA, document.encode())
         # From here on it is published. What follows is for readers of single arrays.
@@ -253,16 +259,17 @@ class Staging:
         os.rename(self.folder, self.store.path)
         sync_file(self.store.path.parent)
 
-    def _move_in(self, name: str, array: StoredArray) -> None:
+    def _move_in(self, name: str, array: StoredArray, published: Snapshot) -> None:
         """Move staged chunks to their place, with links to the old ones beside them."""
         target = self.store.path / name
         target.mkdir(parents=True, exist_ok=True)
-        base = self.store.snapshot().arrays.get(name)
+        base = published.arrays.get(name)
         staged = self.written(array)
         touched = {target}
-        if base is not None and base["chunk_key_encoding"] != array.metadata["chunk_key_encoding"]:
-            self._take_naming(target, array)
-            if base["chunk_grid"] == array.metadata["chunk_grid"]:
+        encoding = "chunk_key_encoding"
+        if base is None or base[encoding] != array.metadata[encoding]:
+            self._take_naming(target, array, published.version + 1)
+            if base is not None and base["chunk_grid"] == array.metadata["chunk_grid"]:
                 touched |= _link(target, base, array, staged)
         for key in staged:
             place = target / key
@@ -272,16 +279,16 @@ class Staging:
         for folder in touched:
             sync_file(folder)
 
-    def _take_naming(self, target: Path, array: StoredArray) -> None:
-        """Remove chunks of an older state that had the names which this one takes."""
-        old = [
-            p for p in _chunk_files(target) if has_naming(p.relative_to(target).as_posix(), array)
-        ]
-        if old:
-            version = self.store.snapshot().version + 1
-            replace_file(self.store.path / array.mark, str(version).encode())
-        for file in old:
-            file.unlink()
+    def _take_naming(self, target: Path, array: StoredArray, version: int) -> None:
+        """Remove chunks of older states that had the names which this one takes.
+
+        They are those of the state three restatements ago, or of a field of this name that was
+        dropped. Who still reads it is told by a mark.
+        """
+        replace_file(self.store.path / array.mark, str(version).encode())
+        for file in _chunk_files(target):
+            if has_naming(file.relative_to(target).as_posix(), array):
+                file.unlink()
 
     def discard(self) -> None:
         """Remove the staging folder."""

@@ -9,6 +9,7 @@ from xfactor import panel as _panel
 from xfactor.store import layout, values
 from xfactor.store.backends import PathLike, backend_of
 from xfactor.store.opening import stored_variable
+from xfactor.store.rewriting import make_room
 from xfactor.store.snapshots import BOOKS, Snapshot
 from xfactor.store.transaction import Transaction, transaction
 
@@ -71,11 +72,15 @@ def append_table(
     backend
         As in `write_panel`.
     """
-    with transaction(backend_of(path, backend), "append_table") as t:
-        assert t.base is not None
-        add_rows(t, {name: columns})
-        t.write()
-        t.publish(t.base.attrs, t.base.coords)
+    store = backend_of(path, backend)
+    with store.locked("append_table"):
+        check_rows(store.snapshot(), {name: columns})
+        make_room(store, 0, False)
+        with transaction(store, "append_table", held=True) as t:
+            assert t.base is not None
+            add_rows(t, {name: columns})
+            t.write()
+            t.publish(t.base.attrs, t.base.coords)
 
 
 def table_names(snapshot: Snapshot) -> list[str]:

@@ -13,14 +13,13 @@ import xarray as xr
 from xfactor import panel as _panel
 from xfactor.store import guards, layout, values
 from xfactor.store.backends import PathLike, backend_of
-from xfactor.store.opening import opened, stored_variable
+from xfactor.store.opening import opened
+from xfactor.store.rewriting import grid, make_room, rewrite
 from xfactor.store.snapshots import Snapshot
 from xfactor.store.tables import Columns, add_rows, check_rows
 from xfactor.store.transaction import Backend, Transaction, redone, transaction
 
 DATE, ASSET = _panel.DATE, _panel.ASSET
-# Labels of dates lie in few chunks, so that opening a store is quick.
-LABELS = 4096
 
 
 def write_panel(
@@ -131,9 +130,8 @@ def add_fields(
     ['close', 'volume']
     """
     store = backend_of(path, backend)
-    with transaction(store, "add_fields") as t:
-        base = _base(t)
-        stored = opened(base)
+    with store.locked("add_fields"):
+        stored = opened(store.snapshot())
         there = sorted(str(v) for v in fields.data_vars if v in stored)
         if there:
             raise _panel.error(
@@ -143,14 +141,21 @@ def add_fields(
             )
         guards.check_names(fields)
         guards.check_labels(stored, fields, str(path))
-        dates, width = _grid(base, stored)
+        dates, _ = grid(store.snapshot(), stored)
         new = fields.drop_vars([c for c in fields.coords if c in stored.coords])
         guards.chunks_of(new, dates)
-        for name, v in new.variables.items():
-            _add_variable(t, new, str(name), v, dates, width)
-        add_rows(t, tables)
-        t.write(progress=progress)
-        t.publish(base.attrs, {*base.coords, *_coords(new)})
+        check_rows(store.snapshot(), tables)
+        make_room(store, stored.sizes[ASSET], progress)
+        with transaction(store, "add_fields", held=True) as t:
+            base = _base(t)
+            stored = opened(base)  # where nothing locks, another may have published
+            guards.check_labels(stored, fields, str(path))
+            width = grid(base, stored)[1]
+            for name, v in new.variables.items():
+                _add_variable(t, new, str(name), v, dates, width)
+            add_rows(t, tables)
+            t.write(progress=progress)
+            t.publish(base.attrs, {*base.coords, *_coords(new)})
     return _as_path(path)
 
 
@@ -213,7 +218,7 @@ def append_panel(
             base = store.snapshot()
             plan = guards.check_append(opened(base), panel, store.address)
             check_rows(base, tables)
-            _make_room(store, len(plan.assets), progress)
+            make_room(store, len(plan.assets), progress)
             with transaction(store, "append_panel", key=_key(panel), resume=resume, held=True) as t:
                 stored = opened(_base(t))  # where nothing locks, another may have published
                 plan = guards.check_append(stored, panel, store.address)
@@ -230,7 +235,7 @@ def _append(t: Transaction, stored: xr.Dataset, panel: xr.Dataset, plan: guards.
     base = _base(t)
     dates = stored.indexes[DATE].append(panel.indexes[DATE].as_unit("ns"))
     sizes = {**stored.sizes, DATE: len(dates), ASSET: len(plan.assets)}
-    t.whole(DATE, xr.Variable(DATE, dates, stored[DATE].attrs), {DATE: LABELS})
+    t.whole(DATE, xr.Variable(DATE, dates, stored[DATE].attrs), {DATE: layout.LABELS})
     if plan.new:
         labels = plan.assets.to_numpy()
         t.whole(ASSET, xr.Variable(ASSET, labels, stored[ASSET].attrs), {})
@@ -318,15 +323,20 @@ def update_panel(
     99.0
     """
     store = backend_of(path, backend)
-    with transaction(store, "update_panel") as t:
-        base = _base(t)
-        stored = opened(base)
+    with store.locked("update_panel"):
+        stored = opened(store.snapshot())
         guards.check_update(stored, cells, store.address)
-        for name in map(str, cells.data_vars):
-            _update(t, stored, cells[name], name, not overwrite_missing)
-        add_rows(t, tables)
-        t.write(progress=progress)
-        t.publish(base.attrs, base.coords)
+        check_rows(store.snapshot(), tables)
+        make_room(store, stored.sizes[ASSET], progress)
+        with transaction(store, "update_panel", held=True) as t:
+            base = _base(t)
+            stored = opened(base)  # where nothing locks, another may have published
+            guards.check_update(stored, cells, store.address)
+            for name in map(str, cells.data_vars):
+                _update(t, stored, cells[name], name, not overwrite_missing)
+            add_rows(t, tables)
+            t.write(progress=progress)
+            t.publish(base.attrs, base.coords)
     return _as_path(path)
 
 
@@ -335,7 +345,7 @@ def _update(t: Transaction, stored: xr.Dataset, cells: xr.DataArray, name: str, 
     v = cells.transpose(*there.dims)
     if 0 in v.shape:
         return
-    axis, blocks = None, [layout.Block(0, 0, (), 0)]
+    axis = None
     if DATE in there.dims:
         axis = there.dims.index(DATE)
         at = guards.store_order(stored.indexes[DATE], cells.indexes[DATE])
@@ -403,39 +413,9 @@ def rechunk_panel(
         width = layout.capacity(n) if capacity is None else _panel.positive("capacity", capacity)
         if width < n:
             raise _panel.error(f"capacity={width} was given", f"at least {n} assets", "Raise it")
-        dates = chunk_dates or _grid(_base(t), stored)[0]
-        _rewrite(t, _panel.positive("chunk_dates", dates), width, progress)
+        dates = chunk_dates or grid(_base(t), stored)[0]
+        rewrite(t, _panel.positive("chunk_dates", dates), width, progress)
     return _as_path(path)
-
-
-def _rewrite(t: Transaction, dates: int, width: int, progress: bool) -> None:
-    base = _base(t)
-    for name in base.variables:
-        array = base.array(name)
-        stored = stored_variable(base, name, lazy=True)
-        if DATE not in array.dims or name == DATE:
-            if ASSET in array.dims:
-                t.whole(name, stored.load(), {ASSET: width}, restated=True)
-            continue
-        chunks = layout.chunk_shape(array.dims, array.shape, dates, width)
-        axis = array.dims.index(DATE)
-        blocks = layout.appended_blocks(0, array.shape[axis], dates)
-        metadata = values.array_metadata(stored, chunks)
-        t.add(name, metadata, stored.data, blocks, axis=axis, restated=True, keep_old=False)
-    t.write(progress=progress)
-    t.publish(base.attrs, base.coords)
-
-
-def _make_room(store: Backend, n_assets: int, progress: bool) -> None:
-    """Rewrite a store whose chunks are too narrow, with room for more than is needed now."""
-    base = store.snapshot()
-    rooms = [
-        a.chunks[a.dims.index(ASSET)] for a in map(base.array, base.variables) if ASSET in a.dims
-    ]
-    if min(rooms) >= n_assets:
-        return
-    with transaction(store, "rechunk_panel", held=True) as t:
-        _rewrite(t, _grid(base, opened(base))[0], layout.capacity(n_assets), progress)
 
 
 def _add_variable(
@@ -443,7 +423,7 @@ def _add_variable(
 ) -> None:
     """Write a variable that is new or replaces one of its name."""
     if name in panel.indexes or DATE not in v.dims:
-        t.whole(name, v, {DATE: LABELS, ASSET: width})
+        t.whole(name, v, {DATE: layout.LABELS, ASSET: width})
         return
     dims = tuple(map(str, v.dims))
     axis = dims.index(DATE)
@@ -458,17 +438,6 @@ def _add_variable(
 def _base(t: Transaction) -> Snapshot:
     assert t.base is not None
     return t.base
-
-
-def _grid(base: Snapshot, stored: xr.Dataset) -> tuple[int, int]:
-    """Return dates in a chunk and room for assets of a store."""
-    dates, width = layout.chunk_dates(stored.sizes[ASSET]), layout.capacity(stored.sizes[ASSET])
-    for array in (base.array(n) for n in base.variables if n != DATE):
-        if DATE in array.dims:
-            dates = array.chunks[array.dims.index(DATE)]
-        if ASSET in array.dims:
-            width = array.chunks[array.dims.index(ASSET)]
-    return dates, width
 
 
 def _check_free(store: Backend, overwrite: bool) -> None:
