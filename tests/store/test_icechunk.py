@@ -104,12 +104,12 @@ def test_write_panel__leaves_a_folder_that_is_not_its_own(tmp_path, panel):
 
 def written_elsewhere(monkeypatch):
     """Have each block written as by another process: from what was pickled."""
-    from xfactor.store import ice, tasks
+    from xfactor.store import forks, tasks
 
     def write(target, block, given):
         target = pickle.loads(pickle.dumps(target))
         with monkeypatch.context() as patch:
-            patch.setattr(ice, "live", lambda token: None)
+            patch.setattr(forks, "live", lambda token: None)
             receipt = target.write(block, given)
         assert len(receipt[-1]) < 3000  # the chunk is in the store; what travels is its name
         return receipt
@@ -120,7 +120,7 @@ def written_elsewhere(monkeypatch):
 def test_store__takes_what_tasks_elsewhere_have_written(tmp_path, panel, monkeypatch):
     """Each task writes to a copy of the session and hands its changes back."""
     needs("icechunk")
-    from xfactor.store import ice
+    from xfactor.store.forks import LIVE
 
     written_elsewhere(monkeypatch)
     address = f"icechunk://{tmp_path}/panel"
@@ -129,7 +129,7 @@ def test_store__takes_what_tasks_elsewhere_have_written(tmp_path, panel, monkeyp
     assert_same_panel(xf.open_panel(address), panel)
     xf.write_panel(panel.chunk(date=3), address, overwrite=True)  # other chunks, same arrays
     assert_same_panel(xf.open_panel(address), panel)
-    assert ice._LIVE == {}
+    assert LIVE == {}
 
 
 def test_write_panel__with_other_dims_is_written_by_one_process(tmp_path, panel, monkeypatch):

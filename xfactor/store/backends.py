@@ -43,7 +43,8 @@ def backend_of(path: PathLike, backend: str | None = None) -> Backend:
 
 
 def _icechunk(text: str) -> Backend:
-    from xfactor.store.ice import IcePlace, IceStore
+    from xfactor.store.ice import IceStore
+    from xfactor.store.repositories import IcePlace
 
     if "://" in text and not text.startswith("file://"):
         return IceStore(IcePlace(bucket=place_of(text)))

@@ -11,217 +11,32 @@ loses commits that race, so there the store's own lock is held.
 
 import contextlib
 import json
-import os
 import pickle
 import shutil
-import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import zarr
 from zarr.abc.store import Store
 from zarr.core.buffer import cpu, default_buffer_prototype
-from zarr.core.metadata.v3 import ArrayV3Metadata
 from zarr.core.sync import sync
-from zarr.storage import StorePath
 
 from xfactor import panel as _panel
 from xfactor.store import snapshots
-from xfactor.store.arrays import Receipt, StoredArray, Strict
+from xfactor.store.arrays import Receipt, StoredArray
+from xfactor.store.forks import LIVE, Forked, IceArray, Live
 from xfactor.store.locks import lock
+from xfactor.store.repositories import IcePlace, Pinned, explained, forget, library, repository
 from xfactor.store.snapshots import Snapshot, Version
 from xfactor.store.transaction import lost_race
-from xfactor.store.urls import Place, s3_endpoint
 
 METADATA = "zarr.json"
 BRANCH = "main"
 # Versions younger than this survive a clean-up, and so do chunks that a writer may be about to
 # publish.
 KEEP_DAYS = 7.0
-
-
-@lru_cache(maxsize=1)
-def library() -> Any:
-    """Return Icechunk, with its log lines off unless they are asked for."""
-    try:
-        import icechunk
-    except ImportError:
-        raise _panel.error(
-            "this store needs icechunk, which is not installed",
-            "icechunk",
-            "Run pip install 'xfactor[icechunk]'",
-        ) from None
-    if "ICECHUNK_LOG" not in os.environ:
-        icechunk.set_logs_filter("error")
-    return icechunk
-
-
-@contextlib.contextmanager
-def explained(address: str) -> Iterator[None]:
-    """Turn what Icechunk raises into one line."""
-    ice = library()
-    try:
-        yield
-    except ice.ConflictError as problem:
-        raise lost_race(address) from problem
-    except (ice.IcechunkError, ValueError) as problem:
-        if isinstance(problem, _panel.PanelError):
-            raise
-        lines = [s.strip(" x|") for s in str(problem).splitlines()]
-        why = next((s for s in lines if s), type(problem).__name__)
-        raise _panel.error(
-            f"{address} cannot be used: {why[:300]}",
-            "an Icechunk repository that answers",
-            "Check the address, the credentials and the network",
-        ) from problem
-
-
-@dataclass(frozen=True)
-class IcePlace:
-    """Where a repository is: a local folder, or a prefix in a bucket."""
-
-    folder: str = ""
-    bucket: Place | None = None
-
-    @property
-    def address(self) -> str:
-        """For messages."""
-        return self.folder if self.bucket is None else f"icechunk+{self.bucket.address}"
-
-    def storage(self) -> Any:
-        """Return Icechunk's idea of it."""
-        ice, place = library(), self.bucket
-        if place is None:
-            return ice.local_filesystem_storage(self.folder)
-        given = place.settings
-        if place.scheme == "s3":
-            endpoint = s3_endpoint(given)
-            return ice.s3_storage(
-                bucket=place.bucket,
-                prefix=place.prefix,
-                region=given.get("region") or os.environ.get("AWS_REGION")
-                or os.environ.get("AWS_DEFAULT_REGION") or ("us-east-1" if endpoint else None),
-                endpoint_url=endpoint,
-                allow_http=bool(endpoint and endpoint.startswith("http://")),
-                force_path_style=endpoint is not None,
-                **_keys(given),
-            )  # fmt: skip
-        if place.scheme == "gs":
-            return ice.gcs_storage(bucket=place.bucket, prefix=place.prefix, from_env=True)
-        if place.scheme == "az":
-            account = given.get("account") or os.environ.get("AZURE_STORAGE_ACCOUNT_NAME", "")
-            return ice.azure_storage(
-                account=account, container=place.bucket, prefix=place.prefix, from_env=True
-            )
-        raise _panel.error(
-            f"{self.address} was given", "s3, gs, az or a folder for Icechunk", "Change it"
-        )
-
-
-def _keys(given: Mapping[str, str]) -> dict[str, Any]:
-    names = ("access_key_id", "secret_access_key", "session_token")
-    return {n: given[n] for n in names if n in given} or {"from_env": True}
-
-
-@lru_cache(maxsize=16)
-def _repository(place: IcePlace, _process: int) -> Any:
-    return library().Repository.open(place.storage())
-
-
-def repository(place: IcePlace) -> Any:
-    """Return the repository, opened once a process."""
-    return _repository(place, os.getpid())
-
-
-@dataclass(frozen=True)
-class Pinned:
-    """Chunks of one version."""
-
-    place: IcePlace
-    version: str
-
-    def open(self) -> Store:
-        """Open it for reading."""
-        with explained(self.place.address):
-            session = repository(self.place).readonly_session(snapshot_id=self.version)
-        return Strict(session.store)
-
-    def taken(self, mark: str) -> bool:
-        """Say that chunks of a version are never replaced."""
-        return False
-
-
-@dataclass
-class Live:
-    """A fork being written in this process, and the chunks it got."""
-
-    session: Any
-    process: int = field(default_factory=os.getpid)
-    keys: set[str] = field(default_factory=set)
-    guard: threading.Lock = field(default_factory=threading.Lock)
-
-
-_LIVE: dict[str, Live] = {}
-
-
-def live(token: str) -> Live | None:
-    """Return a fork if it is being written by this process (not by one this was forked from)."""
-    found = _LIVE.get(token)
-    return found if found is not None and found.process == os.getpid() else None
-
-
-@dataclass(frozen=True)
-class Forked:
-    """One array of a session being written; it travels as a copy of the fork."""
-
-    token: str
-    packed: bytes = field(repr=False)
-    alone: bool = False
-
-    def session(self) -> Any:
-        """Return the fork itself in the process that publishes, a copy of it in others."""
-        here = live(self.token)
-        return pickle.loads(self.packed) if here is None else here.session
-
-    def open(self) -> Store:
-        """Open it for writing."""
-        library()
-        return self.session().store
-
-    def taken(self, mark: str) -> bool:
-        """Say that nobody else writes to it."""
-        return False
-
-
-class IceArray(StoredArray):
-    """An array of a session being written."""
-
-    def write(self, region: tuple[slice, ...], values: np.ndarray) -> Receipt:
-        """Write whole chunks; return the changes if the publishing process cannot see them."""
-        assert isinstance(self.opener, Forked)
-        library()
-        session, here = self.opener.session(), live(self.opener.token)
-        if here is None and self.opener.alone:
-            raise _panel.error(
-                f"{self.name!r} has other dims than in the store",
-                "to be written by one process, for Icechunk cannot merge that",
-                "Use a local scheduler, or write to another path",
-            )
-        path = StorePath(session.store, self.name)
-        metadata = ArrayV3Metadata.from_dict(self.metadata)
-        zarr.Array(zarr.AsyncArray(metadata, path, {"write_empty_chunks": True}))[region] = values
-        key = self.key(tuple(s.start // c for s, c in zip(region, self.chunks, strict=True)))
-        if here is None:
-            return self.opener.token, key, pickle.dumps(session)
-        with here.guard:
-            here.keys.add(key)
-        return None
 
 
 class IceStore:
@@ -393,9 +208,9 @@ class IceStage:
             sync(fork.store.delete(f"{name}/{METADATA}"))
         put(fork.store, f"{name}/{METADATA}", metadata)
         token = uuid.uuid4().hex
-        _LIVE[token] = Live(fork)
+        LIVE[token] = Live(fork)
         self._tokens[name] = token
-        self._keys[token] = _LIVE[token].keys
+        self._keys[token] = LIVE[token].keys
         return IceArray(Forked(token, pickle.dumps(fork), anew), name, json.dumps(metadata))
 
     def written(self, array: StoredArray) -> set[str]:
@@ -422,7 +237,7 @@ class IceStage:
         document = snapshots.group_document(attributes, arrays, books)
         with explained(self.store.address):
             for token in self._tokens.values():
-                self._session.merge(_LIVE[token].session)
+                self._session.merge(LIVE[token].session)
             for changes in self._received:
                 self._session.merge(pickle.loads(changes))
             self._put_groups(arrays, document)
@@ -456,12 +271,12 @@ class IceStage:
         """Forget what was written; a local repository that was made for it goes too."""
         self._forget()
         if self._made and self.store.path is not None and not self.store.exists():
-            _repository.cache_clear()
+            forget()
             shutil.rmtree(self.store.path, ignore_errors=True)
 
     def _forget(self) -> None:
         for token in self._tokens.values():
-            _LIVE.pop(token, None)
+            LIVE.pop(token, None)
 
 
 def put(store: Store, key: str, document: Mapping[str, Any]) -> None:
