@@ -19,6 +19,7 @@ from xfactor.cross_section import (
     winsorize,
     zscore,
 )
+from xfactor.identity import get_pricing, symbols
 from xfactor.panel import PanelError, check_panel
 from xfactor.portfolios import hedge, long_short, performance, portfolio_returns
 from xfactor.regression import (
@@ -98,6 +99,7 @@ __all__ = [
     "ffill",
     "fillna",
     "forward_returns",
+    "get_pricing",
     "growth",
     "grs_test",
     "hedge",
@@ -133,6 +135,7 @@ __all__ = [
     "rolling_var",
     "simulate_panel",
     "standardize",
+    "symbols",
     "time_series_ols",
     "top",
     "trim",
