@@ -94,7 +94,7 @@ class Symbols(Mapping[str, int]):
         )
 
     def held(self, symbol: str, by: np.datetime64) -> Any:
-        """Return the label of the asset that had a symbol last, on a day or before it.
+        """Return the label of the asset that had a symbol last by a day, else of the first later.
 
         Parameters
         ----------
@@ -108,10 +108,11 @@ class Symbols(Mapping[str, int]):
         int or str
             Label.
         """
-        own = np.flatnonzero((self.symbol == symbol) & (self.start <= by))
+        own = np.flatnonzero(self.symbol == symbol)
         if not len(own):
             raise self._unknown(symbol)
-        found = self.asset[own[np.argmax(self.start[own])]]
+        own = own[np.argsort(self.start[own], kind="stable")]
+        found = self.asset[own[max(int((self.start[own] <= by).sum()) - 1, 0)]]
         return found.item() if isinstance(found, np.generic) else found
 
     def locate(self, symbols: np.ndarray, days: np.ndarray) -> np.ndarray:
@@ -395,7 +396,8 @@ def get_pricing(
         First and last date, both included.
     on
         Day as of which the symbols are meant: of the assets that had a symbol by then, the one
-        that had it last. `end` if not given, or else the last date.
+        that had it last; else the first that had it later. `end` if not given, or else the last
+        date.
 
     Returns
     -------
