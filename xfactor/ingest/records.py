@@ -85,12 +85,35 @@ def sort_records(
     """
     quarters = np.zeros(len(asset), np.int64) if quarters is None else quarters.astype(np.int64)
     there = np.flatnonzero(np.isfinite(value))
-    keys = [k[there] for k in (quarters, period_end, known_at, asset)]
-    row = there[np.lexsort(keys)]
-    days = period_end[row].astype("datetime64[D]").astype(NS)
+    days = period_end.astype("datetime64[D]").astype(NS)
+    row = there[_order(*(k[there] for k in (asset, known_at.astype(NS), days, quarters)))]
     return Records(
-        asset[row].astype(np.int64), known_at[row].astype(NS), days, value[row], quarters[row], row
+        asset[row].astype(np.int64),
+        known_at[row].astype(NS),
+        days[row],
+        value[row],
+        quarters[row],
+        row,
     )
+
+
+def _order(*keys: np.ndarray) -> np.ndarray:
+    """Return the order by several keys, the first of which counts most.
+
+    Where they fit, they are packed into one whole number: sorting that takes a third of the time.
+    """
+    packed = np.zeros(len(keys[0]), np.int64)
+    room = 1
+    for key in keys:
+        whole = key.view(np.int64) if key.dtype.kind == "M" else key.astype(np.int64)
+        low = whole.min(initial=whole[0] if len(whole) else 0)
+        step = np.gcd.reduce(whole - low) or 1  # of times: whole days, minutes or seconds
+        width = int((whole.max(initial=low) - low) // step) + 1
+        room *= width
+        if room >= 2**63:
+            return np.lexsort(keys[::-1])
+        packed = packed * width + (whole - low) // step
+    return np.argsort(packed, kind="stable")
 
 
 @dataclass(frozen=True)
