@@ -40,7 +40,14 @@ from xfactor.regression import (
     vif,
 )
 from xfactor.simulate import simulate_panel
-from xfactor.store import add_fields, open_panel, write_panel
+from xfactor.store import (
+    add_fields,
+    append_panel,
+    open_panel,
+    rechunk_panel,
+    update_panel,
+    write_panel,
+)
 from xfactor.time_series import (
     age,
     cumulative_returns,
@@ -78,6 +85,7 @@ __all__ = [
     "PanelError",
     "add_fields",
     "age",
+    "append_panel",
     "between",
     "bottom",
     "breusch_pagan",
@@ -117,6 +125,7 @@ __all__ = [
     "qcut",
     "quantile",
     "rank",
+    "rechunk_panel",
     "regression_weights",
     "returns",
     "rolling_beta",
@@ -139,6 +148,7 @@ __all__ = [
     "time_series_ols",
     "top",
     "trim",
+    "update_panel",
     "vif",
     "winsorize",
     "write_panel",
