@@ -54,4 +54,6 @@ def open_panel(
     """
     snapshot = backend_of(path, backend).snapshot()
     wanted = [fields] if isinstance(fields, str) else fields
-    return between(opened(snapshot, wanted), start, end, str(path))
+    found = between(opened(snapshot, wanted), start, end, str(path))
+    found.encoding["source"] = str(path)  # as xarray does: what else is in the store can be found
+    return found
