@@ -5,7 +5,6 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-import tests.ingest.conftest  # noqa: F401
 import xfactor as xf
 from tests.ingest import files
 from xfactor.identity import Symbols, spells_from_gaps, spells_from_table, write_symbols

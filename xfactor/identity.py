@@ -184,10 +184,7 @@ def symbols(source: xr.Dataset | str | os.PathLike[str], *, on: Any = None) -> S
     True
     """
     day = None if on is None else _day(on).to_datetime64().astype(NS)
-    path = source
-    if isinstance(source, xr.Dataset):
-        path = source.encoding.get("source", "")
-    stored = _table(path) if path else None
+    stored = _history(source)
     if stored is not None:
         asset, symbol, start, end = (stored[k].to_numpy() for k in (*SPELL, "end"))
         return Symbols(asset, symbol, start, end, on=day)
@@ -198,11 +195,21 @@ def symbols(source: xr.Dataset | str | os.PathLike[str], *, on: Any = None) -> S
     return Symbols(labels, np.array([str(s) for s in named], object), start, end, on=day)
 
 
+def _history(source: Any) -> pd.DataFrame | None:
+    """Return the history of symbols of a store, or of the one that a panel was opened from."""
+    if not isinstance(source, xr.Dataset):
+        return _table(source)
+    path = source.encoding.get("source")
+    try:
+        return _table(path) if path else None
+    except _panel.PanelError:  # a file of another kind, or a store that has gone
+        return None
+
+
 def _table(path: str | os.PathLike[str]) -> pd.DataFrame | None:
     """Return the history of symbols of a store; a spell written again has its last end."""
-    if TABLE not in _store.table_names(path):
-        return None
-    return pd.DataFrame(_store.read_table(path, TABLE)).drop_duplicates(SPELL, keep="last")
+    columns = _store.read_table(path, TABLE)
+    return pd.DataFrame(columns).drop_duplicates(SPELL, keep="last") if columns else None
 
 
 def _day(value: Any) -> pd.Timestamp:

@@ -16,7 +16,7 @@ from xfactor.ingest.records import Records
 from xfactor.ingest.windows import Rule, places, versions
 from xfactor.store import open_panel
 
-SHOWN = ["period_end", "quarters", "known_at", "value", "filing", "role", "replaced_on"]
+SHOWN = ["period_end", "quarters", "known_at", "value", "filing", "role", "weight", "replaced_on"]
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,10 @@ class Explanation:
     records
         All records of the asset and item, by `known_at`: ``period_end, quarters, known_at, value,
         filing``; `role`, which is "used", "subtracted", "replaced" (by a later version known on
-        the date), "not used" or "not yet known"; and `replaced_on`, when the next version of
-        the same period became known, missing if none did.
+        the date), "not used" or "not yet known"; `weight`, how many times it is added less how
+        many times it is subtracted: a first quarter that is taken from the half-year to leave
+        the second is 0 in the sum of both; and `replaced_on`, when the next version of the same
+        period became known, missing if none did.
     until
         First session from which other records give the number; None while none do.
     note
@@ -248,7 +250,8 @@ def _table(
     role = np.where(following <= day, "replaced", "not used")
     role = np.where(shown["known_at"] > day, "not yet known", role)
     role[less], role[used] = "subtracted", "used"
-    return shown.assign(role=role, replaced_on=following)[SHOWN]
+    weight = np.bincount(used, minlength=len(shown)) - np.bincount(less, minlength=len(shown))
+    return shown.assign(role=role, weight=weight, replaced_on=following)[SHOWN]
 
 
 def _until(
@@ -258,7 +261,7 @@ def _until(
     for later in np.unique(records.known_at[records.known_at > day.to_datetime64()]):
         if [a.tolist() for a in _used(records, rule, pd.Timestamp(later))] != now:
             at = int(dates.searchsorted(pd.Timestamp(later)))
-            return dates[at] if at < len(dates) else pd.Timestamp(later)
+            return dates[at] if at < len(dates) else None
     return None
 
 

@@ -15,10 +15,10 @@ import pandas as pd
 import xarray as xr
 
 from xfactor import panel
-from xfactor import store as _store
 from xfactor.ingest.ledger import read_records, tables
 from xfactor.ingest.records import Block, History, Records, Splits, find_splits, sort_records
 from xfactor.ingest.windows import Rule, history, parse_rule
+from xfactor.store import add_fields, append_table, open_panel, update_panel
 
 Source = Callable[[str], Records]
 Formula = Callable[[xr.Dataset], xr.DataArray]
@@ -232,7 +232,7 @@ def publish(
     PanelError
         If a field is there that is not made of records, or by another rule.
     """
-    stored = _store.open_panel(store)
+    stored = open_panel(store)
     there = specs_of(stored)
     _check_rules(stored, there, specs)
     wanted = tables(fresh)
@@ -244,17 +244,17 @@ def publish(
     done: list[str] = []
     cells = _changed(stored, there, fresh, records)
     if cells is not None:
-        _store.update_panel(cells, store, tables=wanted, overwrite_missing=True, progress=progress)
+        update_panel(cells, store, tables=wanted, overwrite_missing=True, progress=progress)
         done, wanted = [str(n) for n in cells.data_vars], {}
     new = {n: s for n, s in specs.items() if n not in there}
     made = lay_out(stored, new, lambda item: records(item, stored.indexes[panel.ASSET]))
     made = made.assign({n: v for n, v in (beside or {}).items() if n not in stored})
     made = made.drop_vars([n for n in made.data_vars if n in stored])
     if made.data_vars:
-        _store.add_fields(made, store, tables=wanted, progress=progress)
+        add_fields(made, store, tables=wanted, progress=progress)
         done, wanted = [*done, *map(str, made.data_vars)], {}
     for name, columns in wanted.items():
-        _store.append_table(store, name, columns)
+        append_table(store, name, columns)
     return Path(store), done
 
 
@@ -314,7 +314,7 @@ def rebuild(
     xarray.Dataset
         Lazy; other fields as stored.
     """
-    stored = _store.open_panel(store)
+    stored = open_panel(store)
     assets = stored.indexes[panel.ASSET]
     made = lay_out(
         stored, specs_of(stored), lambda item: records_of(keep(read_records(store, item)), assets)

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from xfactor import panel
-from xfactor import store as _store
+from xfactor.store import read_table
+from xfactor.store.backends import backend_of
+from xfactor.store.tables import table_names
 
 PREFIX = "records_"
 KEYS = ["asset", "period_end", "quarters", "known_at"]
@@ -39,8 +41,8 @@ def stored_items(store: str | os.PathLike[str]) -> list[str]:
     list of str
         Sorted.
     """
-    names = [n.removeprefix(PREFIX) for n in _store.table_names(store) if n.startswith(PREFIX)]
-    return sorted(names)
+    names = table_names(backend_of(store, None).snapshot())
+    return [n.removeprefix(PREFIX) for n in names if n.startswith(PREFIX)]
 
 
 def read_records(
@@ -62,10 +64,10 @@ def read_records(
     pandas.DataFrame
         Columns `COLUMNS`, `asset` as the panel's label.
     """
-    if PREFIX + item not in _store.table_names(store):
-        return NO_RECORDS
     wanted = [name for name in COLUMNS if filings or name != "filing"]
-    columns = _store.read_table(store, PREFIX + item, wanted)
+    columns = read_table(store, PREFIX + item, wanted)
+    if not columns:
+        return NO_RECORDS
     frame = pd.DataFrame({name: columns[name] for name in wanted})
     return frame if filings else frame.assign(filing="")
 
