@@ -99,7 +99,12 @@ def records_of(frame: pd.DataFrame, assets: pd.Index) -> Records:
     return sort_records(at, *columns)
 
 
-def lay_out(stored: xr.Dataset, specs: Mapping[str, Spec], source: Source) -> xr.Dataset:
+def lay_out(
+    stored: xr.Dataset,
+    specs: Mapping[str, Spec],
+    source: Source,
+    edges: list[tuple[int, int]] | None = None,
+) -> xr.Dataset:
     """Lay fields out lazily, in the chunks of the store.
 
     Parameters
@@ -110,6 +115,8 @@ def lay_out(stored: xr.Dataset, specs: Mapping[str, Spec], source: Source) -> xr
         What to make; fields of `FORMULAS` follow where these need them.
     source
         Item -> its records among the assets of `stored`.
+    edges
+        (start, stop) of the blocks of dates; the chunks of `stored` if not given.
 
     Returns
     -------
@@ -117,7 +124,7 @@ def lay_out(stored: xr.Dataset, specs: Mapping[str, Spec], source: Source) -> xr
         Lazy (date, asset) fields; formulas also where what they need is in `stored`.
     """
     dates, n = stored.indexes[panel.DATE].to_numpy(), stored.sizes[panel.ASSET]
-    edges = _edges(stored)
+    edges = _edges(stored) if edges is None else edges
     ready = xr.Dataset(coords=stored.coords)
     items = {spec.rule.item: source(spec.rule.item) for spec in specs.values()}
     for name, spec in specs.items():
