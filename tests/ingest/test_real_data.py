@@ -237,7 +237,7 @@ def test_real_data__all_sections_of_the_portfolio_files_are_read():
             assert len(section.data_vars) == columns
     industries = read_french(path, "value weighted returns", frequency="monthly")
     assert industries.sizes["date"] == 1167
-    assert industries["Hlth"].sel(date="2023-09-30").notnull()
+    assert industries["Hlth"].sel(date="2023-09-30").item() == pytest.approx(-0.0471)
 
 
 def test_real_data__monthly_portfolios_are_the_daily_ones_compounded():
