@@ -468,3 +468,32 @@ def test_write_panel__holds_no_field_whole(tmp_path):
         xf.write_panel(ds, tmp_path / "p")
     assert most <= 41  # counted once a block; the graph itself is bounded by the scheduler
     assert xf.open_panel(tmp_path / "p").sizes["date"] == 400
+
+
+# --- readers of older states --------------------------------------------------------------------
+
+
+def test_reader__sees_what_it_opened_or_is_told_so_and_never_a_mixture(store, panel):
+    """Three restatements later the names of the chunks are taken again."""
+    cells = panel[["close"]].isel(date=[1, 5, 9]) * 0
+    states = [xf.open_panel(store)]
+    for i in range(1, 6):
+        xf.update_panel(cells + i, store)
+        states.append(xf.open_panel(store))
+    told = 0
+    for i, state in enumerate(states):
+        want = panel["close"].copy()
+        if i:
+            want[dict(date=[1, 5, 9])] = want[dict(date=[1, 5, 9])].where(
+                cells["close"].isnull().values, float(i)
+            )
+        for rows in (slice(0, 4), slice(4, 8), slice(8, 12), slice(0, 12)):
+            try:
+                got = state["close"].isel(date=rows).compute()
+            except xf.PanelError as problem:
+                if "rewritten since the panel was opened" not in str(problem):
+                    raise
+                told += 1
+                continue
+            xr.testing.assert_equal(got, want.isel(date=rows))
+    assert 0 < told <= 12  # the last three states are there for sure

@@ -15,6 +15,7 @@ import zarr
 from zarr.abc.store import ByteRequest, Store
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.core.metadata.v3 import ArrayV3Metadata
+from zarr.core.sync import sync
 from zarr.storage import LocalStore, StorePath, WrapperStore
 
 from xfactor import panel as _panel
@@ -29,9 +30,16 @@ class Opener(Protocol, Hashable):
     def open(self) -> Store:
         """Open the Zarr store."""
 
+    def taken(self, mark: str) -> bool:
+        """Say whether the names of an array's chunks stand for a later state by now."""
+
 
 class MissingChunk(OSError):
     """A chunk that was published is not there."""
+
+
+class Rewritten(OSError):
+    """A chunk has been replaced by one of a later state."""
 
 
 class Strict(WrapperStore[Store]):
@@ -43,8 +51,15 @@ class Strict(WrapperStore[Store]):
         """Return the bytes of a key; raise if they are those of a chunk and not there."""
         found = await self._store.get(key, prototype, byte_range)
         if found is None and not key.endswith("zarr.json"):
-            raise MissingChunk(f"{key} is missing")
+            raise MissingChunk(f"the chunk {key} is not there")
         return found
+
+    async def getsize(self, key: str) -> int:
+        """Return the bytes of a key, which Zarr's own wrapper would read to count."""
+        try:
+            return await self._store.getsize(key)
+        except FileNotFoundError:
+            raise MissingChunk(f"the chunk {key} is not there") from None
 
 
 class Flushing(LocalStore):
@@ -80,14 +95,23 @@ def sync_file(path: Path) -> None:
 
 @dataclass(frozen=True)
 class Folder:
-    """Chunks in a local folder."""
+    """Chunks in a local folder: those of a published state, or of one in the making."""
 
     path: str
-    write: bool = False
+    version: int | None = None
 
     def open(self) -> Store:
         """Open the folder."""
-        return Flushing(self.path) if self.write else Strict(LocalStore(self.path, read_only=True))
+        if self.version is None:
+            return Flushing(self.path)
+        return Strict(LocalStore(self.path, read_only=True))
+
+    def taken(self, mark: str) -> bool:
+        """Say whether a later state has left its mark."""
+        try:
+            return int((Path(self.path) / mark).read_text()) > (self.version or 0)
+        except FileNotFoundError:
+            return False
 
 
 @lru_cache(maxsize=64)
@@ -164,9 +188,11 @@ class StoredArray:
         for pause in (*PAUSES, None):
             try:
                 values = np.asarray(self.array[region])
+                if self.opener.taken(self.mark):  # after the read, so that there is no gap between
+                    raise Rewritten("it was rewritten since the panel was opened")
                 return values.astype(object) if self.dtype == object else values
             except Exception as problem:
-                if pause is None:
+                if pause is None or isinstance(problem, Rewritten):
                     raise self._unreadable(region, problem) from problem
                 time.sleep(pause)
         raise AssertionError
@@ -177,14 +203,27 @@ class StoredArray:
         if isinstance(first, slice) and self.dims and first.start is not None:
             where = f", {self.dims[0]} {first.start} to {first.stop - 1}"
         return _panel.error(
-            f"{self.name!r} cannot be read{where}: {_reason(problem)}",
-            "whole chunks",
-            "Run xfactor store check on the store, and restore what it names",
+            f"{self.name!r} cannot be read{where}: {reason(problem)}",
+            "the chunks that were there when the panel was opened",
+            "Open it again; if that does not help: xfactor store check",
         )
 
     def read(self) -> np.ndarray:
         """Read all of it."""
         return self[tuple(slice(0, n) for n in self.shape)]
+
+    @property
+    def mark(self) -> str:
+        """Path of the file that says since which state the names of its chunks are taken again.
+
+        Zarr has a few ways to name the chunks of an array. A state in which cells change takes the
+        next; before one is taken again its mark is left, so who still reads the state that had it
+        before finds out, and never mixes states.
+        """
+        naming = self.metadata["chunk_key_encoding"]
+        separator = naming.get("configuration", {}).get("separator", "/")
+        kind = "c" if naming["name"] == "default" else "v2"
+        return f"{self.name}/.{kind}-{'dot' if separator == '.' else 'slash'}"
 
     def key(self, chunk: tuple[int, ...]) -> str:
         """Return the name of a chunk's file below the array."""
@@ -194,6 +233,10 @@ class StoredArray:
         """Return the names of all its chunks."""
         counts = [-(-n // c) for n, c in zip(self.shape, self.chunks, strict=True)]
         return [self.key(c) for c in np.ndindex(*counts)]
+
+    def stored_bytes(self, chunk: tuple[int, ...]) -> int:
+        """Return the bytes of a chunk as it is stored."""
+        return sync(_opened(self.opener).getsize(f"{self.name}/{self.key(chunk)}"))
 
     def region(self, axis: int | None, chunk: int) -> tuple[slice, ...]:
         """Return what a chunk along one axis covers, everything else whole."""
@@ -208,7 +251,8 @@ class StoredArray:
         self.array[region] = values
 
 
-def _reason(problem: Exception) -> str:
+def reason(problem: Exception) -> str:
+    """Say in a few words why a chunk cannot be read."""
     text = str(problem) or type(problem).__name__
     if "checksum" in text.lower():
         return "its checksum does not match its bytes"

@@ -49,7 +49,7 @@ class PlainStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path.absolute()
+        self.path = path.resolve()  # one store has one lock, whatever links lead to it
         self.address = str(path)
 
     # --- reading --------------------------------------------------------------------------------
@@ -66,7 +66,9 @@ class PlainStore:
             text = (self.path / METADATA).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             raise self._none() from None
-        return snapshots.read_document(text, self.address, Folder(str(self.path)))
+        return snapshots.read_document(
+            text, self.address, lambda version: Folder(str(self.path), version)
+        )
 
     def _none(self) -> _panel.PanelError:
         if any((self.path / f).exists() for f in (".zgroup", ".zmetadata")):
@@ -138,20 +140,26 @@ class PlainStore:
         tops = {n.split("/")[0] for n in published.arrays}
         return [p for p in self.path.iterdir() if p.name not in tops and _is_debris(p)]
 
+    def accept(self, snapshot: Snapshot) -> None:
+        """Publish what another program has made of the metadata."""
+        attributes = snapshots.group_attributes(snapshot.attrs, snapshot.coords)
+        books = snapshots.new_books("check_panel_store", snapshot.version + 1)
+        document = snapshots.group_document(attributes, snapshot.arrays, books)
+        replace_file(self.path / METADATA, document.encode())
+
     def gc(self) -> int:
         """Remove what no published state needs; return the bytes that were freed."""
         published = self.snapshot()
         self._restore()
         freed = 0
         for name in published.arrays:
-            array = published.array(name)
-            kept = {self.path / name / k for k in array.keys()} | {self.path / name / METADATA}
-            below = {self.path / n for n in published.arrays if n.startswith(f"{name}/")}
-            for file in [p for p in (self.path / name).rglob("*") if p.is_file()]:
-                if file not in kept and not below & set(file.parents):
+            folder = self.path / name
+            kept = {folder / key for key in published.array(name).keys()}
+            for file in _chunk_files(folder):
+                if file not in kept:
                     freed += file.stat().st_size if file.stat().st_nlink == 1 else 0
                     file.unlink()
-            _prune(self.path / name)
+            _prune(folder)
         return freed
 
 
@@ -169,7 +177,7 @@ class Staging:
     def __init__(self, store: PlainStore, folder: Path) -> None:
         self.store = store
         self.folder = folder
-        self.opener = Folder(str(folder), write=True)
+        self.opener = Folder(str(folder))
 
     def array(
         self, name: str, metadata: dict[str, Any], base: Mapping[str, Any] | None, restated: bool
@@ -254,7 +262,7 @@ class Staging:
         staged = self.written(array)
         touched = {target}
         if base is not None and base["chunk_key_encoding"] != array.metadata["chunk_key_encoding"]:
-            _clear_naming(target, array)
+            self._take_naming(target, array)
             old = StoredArray(self.opener, name, json.dumps(base))
             if old.chunks == array.chunks:
                 touched |= _link(target, old, array, staged)
@@ -265,6 +273,15 @@ class Staging:
             touched.add(place.parent)
         for folder in touched:
             sync_file(folder)
+
+    def _take_naming(self, target: Path, array: StoredArray) -> None:
+        """Remove chunks of an older state that had the names which this one takes."""
+        old = [p for p in _chunk_files(target) if _has_naming(p, target, array)]
+        if old:
+            version = self.store.snapshot().version + 1
+            replace_file(self.store.path / array.mark, str(version).encode())
+        for file in old:
+            file.unlink()
 
     def discard(self) -> None:
         """Remove the staging folder."""
@@ -311,21 +328,31 @@ def _is_debris(folder: Path) -> bool:
                for p in folder.iterdir())  # fmt: skip
 
 
-def _is_chunk(path: Path) -> bool:
-    return path.is_file() and path.name != METADATA and not path.name.endswith(".partial")
+def _chunk_files(array: Path) -> list[Path]:
+    """Return the chunks of an array, of any state; not those of arrays below it."""
+    return [
+        file
+        for top in array.iterdir()
+        for file in (top.rglob("*") if top.name == "c" and top.is_dir() else [top])
+        if _is_chunk(file)
+    ]
 
 
-def _clear_naming(target: Path, array: StoredArray) -> None:
-    """Remove chunks of an older state that had the same names."""
+def _has_naming(chunk: Path, folder: Path, array: StoredArray) -> bool:
+    """Say whether a chunk is named as those of an array's state are."""
     example = array.key((0,) * array.ndim)
-    if "/" in example:
-        shutil.rmtree(target / example.split("/")[0], ignore_errors=True)
-        return
-    lead = "c" if example.startswith("c") else ""
-    for file in [p for p in target.iterdir() if p.is_file()]:
-        name = file.name
-        if (lead and (name == "c" or name.startswith("c."))) or (not lead and name[0].isdigit()):
-            file.unlink()
+    name = chunk.relative_to(folder).as_posix()
+    lead = "c/" if "/" in example else "c" if example.startswith("c") else ""
+    return (
+        name.startswith(lead)
+        and (lead == "c/") == ("/" in name)
+        and (bool(lead) or name[0].isdigit())
+    )
+
+
+def _is_chunk(path: Path) -> bool:
+    hidden = path.name.startswith(".") or path.name.endswith(".partial")
+    return not hidden and path.name != METADATA and path.is_file()
 
 
 def _link(target: Path, old: StoredArray, array: StoredArray, staged: set[str]) -> set[Path]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -138,7 +138,7 @@ def digest(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read_document(text: bytes, address: str, opener: Opener) -> Snapshot:
+def read_document(text: bytes, address: str, opener: Callable[[int], Opener]) -> Snapshot:
     """Return the state that a group's ``zarr.json`` publishes.
 
     Parameters
@@ -148,7 +148,7 @@ def read_document(text: bytes, address: str, opener: Opener) -> Snapshot:
     address
         Where the store is, for messages.
     opener
-        Where its chunks are.
+        Where its chunks are, given the number of the state.
 
     Returns
     -------
@@ -163,24 +163,33 @@ def read_document(text: bytes, address: str, opener: Opener) -> Snapshot:
     try:
         document = json.loads(text)
     except ValueError as problem:
-        raise damaged(address, str(problem)) from problem
+        raise Damaged(address, f"it is no JSON: {problem}", None) from problem
     if not isinstance(document, dict) or not document.get("consolidated_metadata"):
         raise _panel.error(
             f"{address} is a Zarr group without consolidated metadata",
             "a panel store",
             "Write it with write_panel, or run zarr.consolidate_metadata on it",
         )
-    nodes = document["consolidated_metadata"]["metadata"]
-    attrs = dict(document.get("attributes", {}))
-    books = dict(nodes.get(BOOKS, {}).get("attributes", {}))
-    if books and books.get(DIGEST) != digest(document):
-        raise damaged(address, "it does not match its own checksum")
-    if int(books.get("format_version", 1)) > FORMAT_VERSION:
+    try:
+        found = _parse(document, address, opener)
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise Damaged(address, f"it is no panel's ({problem!r})", None) from problem
+    if found.format_version > FORMAT_VERSION:
         raise _panel.error(
-            f"{address} has the format {books['format_version']} of a later release",
+            f"{address} has the format {found.format_version} of a later release",
             f"at most {FORMAT_VERSION}",
             "Upgrade xfactor",
         )
+    checked = found.format_version > 1 or DIGEST in found.books
+    if checked and found.books.get(DIGEST) != digest(document):
+        raise Damaged(address, "it does not match its own checksum", found)
+    return found
+
+
+def _parse(document: Mapping[str, Any], address: str, opener: Callable[[int], Opener]) -> Snapshot:
+    nodes = document["consolidated_metadata"]["metadata"]
+    attrs = dict(document.get("attributes", {}))
+    books = dict(nodes.get(BOOKS, {}).get("attributes", {}))
     if not books and attrs.get("format") == FORMAT:
         books = {"format": FORMAT, "format_version": 1}
         attrs = {k: v for k, v in attrs.items() if k not in FIRST_FORMAT}
@@ -189,13 +198,29 @@ def read_document(text: bytes, address: str, opener: Opener) -> Snapshot:
     for metadata in arrays.values():
         own = metadata.setdefault("attributes", {})
         coords |= set(str(own.get("coordinates", "")).split())
-    return Snapshot(address, opener, arrays, attrs, tuple(sorted(coords & arrays.keys())), books)
+    labels = tuple(sorted(coords & arrays.keys()))
+    where = opener(int(books.get("version", 1)))
+    return Snapshot(address, where, arrays, attrs, labels, books)
 
 
-def damaged(address: str, why: str) -> _panel.PanelError:
-    """Return the error for metadata that cannot be trusted."""
-    return _panel.error(
-        f"the metadata of {address} is damaged or was changed by another program: {why}",
-        "the zarr.json that was published",
-        "Restore that file; or, if every change is meant: xfactor store check --accept",
-    )
+class Damaged(_panel.PanelError):
+    """Metadata that cannot be trusted.
+
+    Parameters
+    ----------
+    address
+        The store.
+    why
+        What is wrong.
+    snapshot
+        What it says nevertheless, if it can be read.
+    """
+
+    def __init__(self, address: str, why: str, snapshot: Snapshot | None) -> None:
+        self.why = why
+        self.snapshot = snapshot
+        super().__init__(
+            f"the metadata of {address} is damaged or was changed by another program: {why}; "
+            "needed the zarr.json that was published. Restore that file; or, if every change is "
+            "meant: xfactor store check --accept."
+        )

@@ -60,6 +60,9 @@ class Backend(Protocol):
     def stage(self, key: str, resume: bool) -> Stage:
         """Begin a write."""
 
+    def accept(self, snapshot: Snapshot) -> None:
+        """Publish what another program has made of the metadata."""
+
     def gc(self) -> int:
         """Remove what nothing needs; return the bytes freed."""
 
