@@ -23,7 +23,15 @@ RULES = ("latest", "annual", "ttm", "yoy", "change", "ttm_yoy", "last_n")
 @st.composite
 def _histories(draw, year_to_date=True):
     """Records of quarters and years to date, out of order, restated, late, with odd ends."""
-    rows, seen = [], set()
+    rows = []
+    if draw(st.booleans()):  # one asset without gaps, for the windows of eight quarters
+        for i in range(9):
+            end = FIRST + dt.timedelta(days=91 * i)
+            known = dt.datetime.combine(end, dt.time()) + dt.timedelta(40)
+            value = float(draw(st.integers(-9, 9)))
+            row = {"asset": 0, "end": end, "quarters": int(year_to_date), "known_at": known}
+            rows.append(row | {"value": value})
+    seen = {tuple(list(r.values())[:-1]) for r in rows}
     for _ in range(draw(st.integers(0, 45))):
         quarter = draw(st.integers(0, 12))
         end = FIRST + dt.timedelta(days=91 * quarter + draw(st.sampled_from([0, 0, 0, 0, 7, -13])))
@@ -143,6 +151,14 @@ def test_yoy__compares_fiscal_quarters_of_weeks():
     rows = [quarter("2011-11-20", "2011-12-20", 2.0), quarter("2012-11-25", "2012-12-20", 3.0)]
     shown = field(rows, "yoy", pd.DatetimeIndex(["2012-12-19", "2012-12-20"]))[:, 0]
     np.testing.assert_array_equal(shown, [np.nan, 0.5])
+
+
+def test_yoy__of_two_periods_as_near_takes_the_later():
+    ends = ["2011-12-27", "2012-01-06", "2012-12-31"]  # a year before is 1 January
+    rows = [
+        quarter(end, "2013-02-20", value) for end, value in zip(ends, [1.0, 2.0, 3.0], strict=True)
+    ]
+    assert field(rows, "yoy", pd.DatetimeIndex(["2013-02-20"]))[0, 0] == 0.5
 
 
 def test_records__an_older_period_restated_later_does_not_displace_the_newer():
