@@ -35,7 +35,9 @@ SIDEWAYS = {
     ("cross_section", "_apply"): "the road from labels to kernels",
     ("time_series", "_apply"): "the road from labels to kernels",
     ("time_series", "_scan"): "the same road, for recursions",
+    ("risk", "regression"): "exposures and groups are those of its regressions",
     ("portfolios", "regression"): "a hedge is a rolling regression; a performance has its error",
+    ("evaluation", "regression"): "a mean has its error; groups have their labels",
 }
 
 DASK = ("_graph", "_apply", "_scan", "store", "ingest", "cli")

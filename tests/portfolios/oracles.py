@@ -61,3 +61,38 @@ def performance(values, periods=252):
         "drawdown": (wealth / wealth.cummax() - 1).min(),
         "n_obs": len(known),
     }
+
+
+def tails(values, periods=252):
+    """Hit rate, downside deviation, Sortino ratio, skewness and kurtosis, a value at a time."""
+    r = [v for v in values if math.isfinite(v)]
+    if not r:
+        return dict.fromkeys(("hit_rate", "downside", "sortino", "skewness", "kurtosis"), NAN)
+    mean = sum(r) / len(r)
+    below = math.sqrt(sum(v * v for v in r if v < 0) / len(r)) * periods**0.5
+    m2, m3, m4 = (sum((v - mean) ** p for v in r) / len(r) for p in (2, 3, 4))
+    return {
+        "hit_rate": sum(v > 0 for v in r) / len(r),
+        "downside": below,
+        "sortino": mean * periods / below if below > 0 else NAN,
+        "skewness": m3 / m2**1.5 if m2 > 0 else NAN,
+        "kurtosis": m4 / m2**2 if m2 > 0 else NAN,
+    }
+
+
+def neutral(row, exposures):
+    """Nearest weights without exposures: the projection of the relative changes, by lstsq."""
+    held = [j for j, w in enumerate(row) if math.isfinite(w) and w != 0]
+    w = np.array([row[j] for j in held])
+    x = np.array([[1.0, *exposures[j]] for j in held])
+    if not held or len(held) <= x.shape[1] or np.linalg.matrix_rank(x) < x.shape[1]:
+        return None
+    root = np.sqrt(np.abs(w))
+    slope = np.linalg.lstsq(root[:, None] * x, root * np.sign(w), rcond=None)[0]
+    new = np.abs(w) * (np.sign(w) - x @ slope)
+    leg = np.abs(new).sum() / 2
+    if leg < 1e-9:
+        return None
+    out = np.where(np.isfinite(row), 0.0, NAN)
+    out[held] = new / leg
+    return out

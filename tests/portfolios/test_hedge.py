@@ -37,6 +37,96 @@ def test_hedge__is_the_return_less_lagged_betas_times_factor_returns(lag, factor
     np.testing.assert_allclose(one.hedged, got.hedged[:, 1], rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("lag", [1, 2])
+def test_hedge__notional_is_beta_times_the_value_when_the_hedge_is_set(lag):
+    y, f = streams(11)
+    r = y.isel(asset=1, drop=True)
+    got = xf.hedge(r, f, window=30, lag=lag, value=1e6)
+    np.testing.assert_array_equal(got.notional, 1e6 * got.beta)
+    assert got.notional.dims == ("date", "factor")
+    value = (1 + r.fillna(0.0)).cumprod("date").assign_attrs(units="USD")
+    dated = xf.hedge(r, f, window=30, lag=lag, value=value)
+    past = value.values[:-lag]
+    np.testing.assert_allclose(dated.notional[lag:], got.beta[lag:] * past[:, None], rtol=1e-12)
+    assert dated.notional.attrs["units"] == "USD"
+    many = xf.hedge(y, f, window=30, value=1e6)
+    assert many.notional.dims == ("date", "asset", "factor")
+    whole = xf.hedge(r, f, window=None, value=2.0)
+    np.testing.assert_array_equal(whole.notional, 2 * whole.beta)
+    assert "notional" not in xf.hedge(r, f, window=30)
+
+
+def test_hedge__earns_what_the_notional_of_each_factor_loses():
+    """In money: the portfolio's gain less notional times factor return is V times hedged."""
+    y, f = streams(12, missing=0.0)
+    r = y.isel(asset=0, drop=True)
+    got = xf.hedge(r, f, window=30, value=5e5)
+    gain = 5e5 * r - (got.notional * f.to_dataarray("factor")).sum("factor", skipna=False)
+    np.testing.assert_allclose(got.hedged, gain / 5e5, rtol=1e-10, atol=1e-13)
+
+
+def test_hedge__reads_the_past_only_but_in_sample():
+    y, f = streams(13, 60, 3, 2)
+    data = f.assign(y=y)
+
+    def run(window):
+        return lambda x: xf.hedge(
+            x.y, x[["f0", "f1"]], window=window, value=abs(x.y.isel(asset=0, drop=True)) + 1.0
+        )
+
+    xf.testing.check_no_lookahead(run(10), data)
+    with pytest.raises(xf.testing.LookaheadError):
+        xf.testing.check_no_lookahead(run(None), data)
+
+
+def ridge_by_hand(r, f, window, least, ridge):
+    """Ridge regression of each window on its complete dates, by least squares on added rows."""
+    out = np.full((len(r), f.shape[1]), NAN)
+    for t in range(len(r)):
+        y, x = r[max(t - window + 1, 0) : t + 1], f[max(t - window + 1, 0) : t + 1]
+        known = np.isfinite(y) & np.isfinite(x).all(axis=1)
+        if known.sum() < least:
+            continue
+        y, x = y[known] - y[known].mean(), x[known] - x[known].mean(axis=0)
+        extra = np.diag(np.sqrt(ridge * (x**2).sum(axis=0)))
+        rows = np.concatenate([x, extra]), np.concatenate([y, np.zeros(len(extra))])
+        out[t] = np.linalg.lstsq(*rows, rcond=None)[0]
+    return out
+
+
+@pytest.mark.parametrize("factors", [1, 3])
+@pytest.mark.parametrize("ridge", [0.01, 0.5])
+def test_hedge__ridge_is_least_squares_on_added_rows(ridge, factors, raise_if_computes):
+    y, f = streams(14, factors=factors)
+    got = xf.hedge(y, f, window=20, ridge=ridge)
+    wide = f.to_dataarray("factor").transpose("date", "factor").values
+    for j in range(y.sizes["asset"]):
+        want = ridge_by_hand(y.values[:, j], wide, 20, max(factors + 2, 10), ridge)
+        beta = got.beta.isel(asset=j).transpose("date", "factor")
+        np.testing.assert_allclose(beta[1:], want[:-1], rtol=1e-8, atol=1e-11)
+        hedged = y.values[1:, j] - (want[:-1] * wide[1:]).sum(axis=1)
+        np.testing.assert_allclose(got.hedged.isel(asset=j)[1:], hedged, rtol=1e-8, atol=1e-11)
+    assert got.attrs["ridge"] == ridge
+    with raise_if_computes():
+        lazy = xf.hedge(y.chunk(date=9), f.chunk(date=9), window=20, ridge=ridge)
+    np.testing.assert_array_equal(lazy.hedged.compute(), got.hedged)
+    xf.testing.check_no_lookahead(
+        lambda x: xf.hedge(x.y, x[list(f)], window=20, ridge=ridge), f.assign(y=y), cuts=2
+    )
+
+
+def test_hedge__ridge_shrinks_and_keeps_what_least_squares_cannot_tell_apart():
+    y, f = streams(15, missing=0.0, factors=1)
+    r = y.isel(asset=0, drop=True)
+    plain, shrunk = (xf.hedge(r, f, window=30, ridge=k).beta for k in (0.0, 0.25))
+    np.testing.assert_allclose(shrunk, plain / 1.25, rtol=1e-9)
+    twice = f.assign(twin=2 * f["f0"])
+    assert bool(xf.hedge(r, twice, window=30).beta.isnull().all())
+    both = xf.hedge(r, twice, window=30, ridge=0.1)
+    np.testing.assert_allclose(both.beta.sel(factor="f0"), 2 * both.beta.sel(factor="twin"))
+    assert int(both.hedged.notnull().sum()) > 100
+
+
 def test_hedge__in_sample_is_residual_and_alpha():
     y, f = streams(2)
     got = xf.hedge(y, f, window=None)
@@ -126,6 +216,14 @@ def test_hedge__errors_say_what_to_do():
     y, f = streams(9)
     with pytest.raises(xf.PanelError, match="lag=-1"):
         xf.hedge(y, f, lag=-1)
+    with pytest.raises(xf.PanelError, match=r"ridge=-1\.0 was given with window=20"):
+        xf.hedge(y, f, window=20, ridge=-1)
+    with pytest.raises(xf.PanelError, match=r"ridge=0\.1 was given with window=None"):
+        xf.hedge(y, f, window=None, ridge=0.1)
+    with pytest.raises(xf.PanelError, match="value='much'"):
+        xf.hedge(y, f, window=20, value="much")
+    with pytest.raises(xf.PanelError, match="labels along 'date'"):
+        xf.hedge(y, f, window=20, value=y[:40, 0])
     with pytest.raises(xf.PanelError, match="window=2"):
         xf.hedge(y, f, window=2)
     with pytest.raises(xf.PanelError, match="labels along 'date'"):

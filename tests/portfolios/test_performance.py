@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,6 +54,58 @@ def test_performance__is_the_same_whatever_the_chunks(seed, data):
     got = xf.performance(r.chunk(date=data.draw(strategies.cuts(dates))))
     assert all(v.chunks is not None for v in got.data_vars.values())
     assert_close(got.compute(), want, rtol=1e-9, atol=1e-11)
+
+
+@given(seed=st.integers(0, 10**6), data=st.data())
+def test_performance__tails_equal_the_formulas_by_hand(seed, data):
+    r = drawn(seed, data.draw(st.integers(1, 40)), missing=data.draw(st.sampled_from([0.0, 0.3])))
+    r[0, 0] = np.inf
+    got = xf.performance(r, periods_per_year=12)
+    for k in range(4):
+        for name, want in oracles.tails(r.values[:, k], 12).items():
+            np.testing.assert_allclose(got[name][k], want, rtol=1e-8, atol=1e-9, err_msg=name)
+
+
+def test_performance__of_four_returns_by_hand():
+    """Of 10 %, -10 %, 0 and 20 %: two of four are gains, one is a loss of 0.01 squared."""
+    got = xf.performance(xr.DataArray([0.1, -0.1, 0.0, 0.2], dims="date"), periods_per_year=4)
+    np.testing.assert_allclose(got["mean"], 0.2)
+    np.testing.assert_allclose(got.hit_rate, 0.5)
+    np.testing.assert_allclose(got.downside, 0.1)  # root of 0.01 / 4, times the root of 4
+    np.testing.assert_allclose(got.sortino, 2.0)
+    np.testing.assert_allclose(got.skewness, 0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("lags", [None, 3])
+def test_performance__alpha_and_beta_are_those_of_statsmodels(lags):
+    rng = np.random.default_rng(8)
+    f = xr.DataArray(rng.normal(0.01, 0.05, (80, 2)), {"factor": ["a", "b"]}, ("date", "factor"))
+    r = drawn(8, 80, missing=0.0).rename(factor="portfolio") + f.sel(factor="a", drop=True)
+    got = xf.performance(r, f, periods_per_year=12, lags=lags)
+    used = 4 * (80 / 100) ** (2 / 9) // 1 if lags is None else lags
+    for k in range(4):
+        fit = sm.OLS(r.values[:, k], sm.add_constant(f.values)).fit(
+            cov_type="HAC", cov_kwds={"maxlags": int(used), "use_correction": True}
+        )
+        np.testing.assert_allclose(got.alpha[k], 12 * fit.params[0], rtol=1e-9)
+        np.testing.assert_allclose(got.beta[k], fit.params[1:], rtol=1e-9)
+        np.testing.assert_allclose(got.alpha_tvalue[k], fit.tvalues[0], rtol=1e-9)
+        np.testing.assert_allclose(got.beta_tvalue[k], fit.tvalues[1:], rtol=1e-9)
+        np.testing.assert_allclose(got.rsquared[k], fit.rsquared, rtol=1e-9)
+    alone = xf.performance(r[:, 0], f.isel(factor=0, drop=True).rename("a"))
+    assert alone.beta.dims == ("factor",)
+
+
+def test_performance__of_a_portfolio_of_factors_has_no_alpha(raise_if_computes):
+    rng = np.random.default_rng(9)
+    f = xr.DataArray(rng.normal(0.01, 0.05, (50, 2)), {"factor": ["a", "b"]}, ("date", "factor"))
+    r = (2 * f.sel(factor="a") - f.sel(factor="b")).drop_vars("factor", errors="ignore")
+    got = xf.performance(r, f)
+    np.testing.assert_allclose(got.beta, [2, -1], rtol=1e-12)
+    np.testing.assert_allclose(got.alpha, 0.0, atol=1e-12)
+    with raise_if_computes():
+        lazy = xf.performance(r.chunk(date=7), f.chunk(date=7))
+    np.testing.assert_allclose(lazy.compute().alpha_tvalue.isnull(), got.alpha_tvalue.isnull())
 
 
 def test_performance__takes_one_stream_and_is_lazy(raise_if_computes):
@@ -135,3 +188,5 @@ def test_performance__errors_say_what_to_do():
         xf.performance(drawn(5).rename(date="time"))
     with pytest.raises(xf.PanelError, match="lags=-2"):
         xf.performance(drawn(5), lags=-2)
+    with pytest.raises(xf.PanelError, match=r"Use returns.rename\(factor='portfolio'\)"):
+        xf.performance(drawn(5), drawn(5)[:, 0].drop_vars("factor").rename("market"))

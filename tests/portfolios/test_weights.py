@@ -175,8 +175,102 @@ def test_long_short__loops_over_further_dims():
     np.testing.assert_array_equal(got.isel(signal=1), xf.long_short(-x, n=3))
 
 
+# --- neutral legs -------------------------------------------------------------------------------
+
+
+def exposures(x, k, seed=0, missing=0.05):
+    """Several exposures with the labels of x (date, asset)."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal([1.0, 0.0, 5.0][:k], [0.4, 1.0, 2.0][:k], (*x.shape, k))
+    values[rng.random(values.shape) < missing] = NAN
+    return xr.DataArray(values, {d: x[d] for d in x.dims}, (*x.dims, "factor"))
+
+
+@pytest.mark.parametrize("k", [1, 3])
+@given(x=strategies.panels(any_order=False), seed=st.integers(0, 99), data=st.data())
+def test_long_short__neutral_weights_are_the_nearest_without_exposures(k, x, seed, data):
+    f = exposures(x, k, seed)
+    sizes = None
+    if data.draw(st.booleans()):
+        rng = np.random.default_rng(seed)
+        sizes = x.copy(data=rng.choice([1.0, 2.5, 30.0], x.shape))
+    got = xf.long_short(x, n=4, sizes=sizes, neutral_to=f)
+    known = np.isfinite(f).all("factor")
+    plain = xf.long_short(x.where(known), n=4, sizes=sizes)
+    single = x.dtype == np.float32
+    for w, row, e in zip(got.values, plain.values, f.values, strict=True):
+        want = oracles.neutral(row.astype(float), e)
+        if want is None:
+            assert np.isnan(w).all()
+        elif np.abs(want[np.isfinite(want)]).max() < 30:
+            np.testing.assert_allclose(w, want, rtol=1e-3 if single else 1e-7,
+                                       atol=1e-3 if single else 1e-9)  # fmt: skip
+    cut = {"date": data.draw(strategies.cuts(x.sizes["date"]))}
+    lazy = xf.long_short(
+        x.chunk(cut), n=4, sizes=None if sizes is None else sizes.chunk(cut),
+        neutral_to=f.chunk(cut),
+    )  # fmt: skip
+    assert lazy.chunks is not None
+    contracts.assert_same_bits(lazy.compute(), got)
+
+
+@pytest.mark.parametrize("sizes", [False, True])
+def test_long_short__neutral_weights_have_legs_of_one_and_no_exposure(sizes):
+    rng = np.random.default_rng(2)
+    x = strategies.fixed_panel(shape=(30, 80)).where(lambda v: np.isfinite(v), 0.5)
+    x = x + 1e-6 * rng.normal(size=x.shape)
+    f = exposures(x, 3, missing=0.02)
+    more = {"sizes": x.copy(data=rng.lognormal(3, 2, x.shape))} if sizes else {}
+    w = xf.long_short(x, fraction=0.3, neutral_to=f, **more)
+    assert bool(w.notnull().any("asset").all())
+    held = w.fillna(0.0)
+    np.testing.assert_allclose((held * f.fillna(0.0)).sum("asset"), 0.0, atol=1e-12)
+    np.testing.assert_allclose(held.clip(min=0).sum("asset"), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(held.clip(max=0).sum("asset"), -1.0, rtol=1e-12)
+    plain = xf.long_short(x, fraction=0.3, **more)
+    assert float(xr.corr(held, plain)) > 0.8
+    np.testing.assert_array_equal(w.isnull(), f.isnull().any("factor"))
+
+
+def test_long_short__is_neutral_to_exposures_in_every_form():
+    x = strategies.fixed_panel(shape=(20, 40))
+    f = exposures(x, 2)
+    want = xf.long_short(x, n=8, neutral_to=f)
+    several = xr.Dataset({"a": f[..., 0], "b": f[..., 1]})
+    for form in (f.transpose("factor", "date", "asset"), several):
+        np.testing.assert_allclose(xf.long_short(x, n=8, neutral_to=form), want, rtol=1e-12)
+    alone = f[3, :, 0].drop_vars("date")
+    got = xf.long_short(x, n=8, neutral_to=alone).fillna(0.0)
+    np.testing.assert_allclose((got * alone.fillna(0.0)).sum("asset"), 0.0, atol=1e-12)
+    both = xr.concat([x, -x], "signal").transpose("date", "signal", "asset")
+    each = xf.long_short(both, n=8, neutral_to=f)
+    np.testing.assert_array_equal(each.isel(signal=0), want)
+    masked = xf.long_short(x, n=8, neutral_to=f, where=x > -1)
+    by_hand = xf.long_short(x.where(x > -1), n=8, neutral_to=f)
+    np.testing.assert_array_equal(masked, by_hand)
+
+
+def test_long_short__without_anything_left_after_the_exposures_is_missing():
+    x = xr.DataArray(np.arange(8.0)[None], dims=("date", "asset"))
+    side = xr.DataArray([-1.0, -1, -1, 0, 0, 1, 1, 1], dims="asset")
+    assert bool(xf.long_short(x, n=3, neutral_to=side).isnull().all())  # all of it
+    assert bool(xf.long_short(x, n=3, neutral_to=xr.ones_like(side)).isnull().all())
+    assert bool(xf.long_short(x, n=1, neutral_to=side).isnull().all())
+
+
+def test_long_short__neutral_reads_the_past_only_and_is_lazy(raise_if_computes):
+    x = strategies.fixed_panel(shape=(40, 30))
+    data = xr.Dataset({"x": x, "beta": exposures(x, 1).isel(factor=0)})
+    xf.testing.check_no_lookahead(lambda d: xf.long_short(d.x, n=5, neutral_to=d.beta), data)
+    with raise_if_computes():
+        lazy = data.chunk(date=7)
+        assert xf.long_short(lazy.x, n=5, neutral_to=lazy.beta).chunks is not None
+
+
 def test_long_short__errors_say_what_to_do():
     x = strategies.fixed_panel()
+    with pytest.raises(TypeError, match="neutral_to; found list"):
+        xf.long_short(x, n=2, neutral_to=[x])
     for options, words in [
         ({}, "n=None and fraction=None"),
         ({"n": 2, "fraction": 0.2}, "one of them"),
@@ -188,6 +282,8 @@ def test_long_short__errors_say_what_to_do():
         ({"fraction": NAN}, "fraction=nan"),
         ({"n": 1, "dim": "stock"}, "'stock'"),
         ({"n": 1, "sizes": x.isel(asset=slice(None, None, -1))}, "different labels"),
+        ({"n": 1, "neutral_to": x.isel(asset=slice(None, None, -1))}, "different labels"),
+        ({"n": 1, "neutral_to": x.expand_dims(style=2)}, "has the dimension 'style'"),
     ]:
         with pytest.raises(xf.PanelError, match=words):
             xf.long_short(x, **options)

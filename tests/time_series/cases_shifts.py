@@ -36,14 +36,15 @@ def growth(values, periods):
     return out
 
 
-def forward_returns(values, periods):
+def forward_returns(values, periods, skip=0, log=False):
     out = []
     for t in range(len(values)):
-        ahead = values[t + 1 : t + 1 + periods]
-        if len(ahead) < periods or len(valid(ahead)) < periods:
+        ahead = values[t + 1 + skip : t + 1 + skip + periods]
+        growth = math.prod(max(1 + r, 0) for r in ahead)
+        if len(ahead) < periods or len(valid(ahead)) < periods or (log and growth == 0):
             out.append(NAN)
         else:
-            out.append(math.prod(max(1 + r, 0) for r in ahead) - 1)
+            out.append(math.log(growth) if log else growth - 1)
     return out
 
 
@@ -56,4 +57,11 @@ CASES = [
         case("forward_returns", forward_returns, domain="returns", ahead=True, periods=p)
         for p in (1, 2, 7, 13, 50)
     ],
-]
+    *[
+        case("forward_returns", forward_returns, domain="returns", ahead=True, **options)
+        for options in (
+            {"periods": 1, "skip": 1}, {"periods": 3, "skip": 2}, {"periods": 2, "skip": 45},
+            {"periods": 5, "log": True}, {"periods": 1, "skip": 3, "log": True},
+        )
+    ],
+]  # fmt: skip

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import xfactor as xf
 from tests import contracts, strategies
+from tests.time_series import cases_shifts
 
 NAN = np.nan
 
@@ -193,6 +194,126 @@ def test_forward_returns__of_a_delisted_asset_are_missing():
     """A peer pads the price, so that a delisted asset earns 0.0 for ever."""
     x = xr.DataArray([0.1, 0.1, NAN, NAN, NAN], dims="date")
     np.testing.assert_allclose(xf.forward_returns(x).values, [0.1, NAN, NAN, NAN, NAN])
+
+
+# --- forward returns over the end of an asset ---------------------------------------------------
+
+
+def with_an_end(r, listed, delist):
+    """A list of returns in which an end is filled: the delisting return, then 0."""
+    out = list(r)
+    for t, there in enumerate(listed):
+        if not there and not np.isfinite(r[t]):
+            out[t] = delist if t and listed[t - 1] else 0.0
+    return out
+
+
+@given(x=strategies.panels(dtypes=(np.float64,)), seed=st.integers(0, 999), data=st.data())
+def test_forward_returns__over_ends_equal_the_naive_loop_whatever_the_chunks(x, seed, data):
+    x = x.clip(-1.5, 1.5).where(np.isfinite(x)).transpose("date", "asset")
+    rng = np.random.default_rng(seed)
+    life = rng.integers(0, x.sizes["date"] + 9, x.sizes["asset"])
+    listed = x.copy(data=np.arange(x.sizes["date"])[:, None] < life)
+    listed &= rng.random(x.shape) > 0.05
+    periods, skip = data.draw(st.integers(1, 6)), data.draw(st.integers(0, 3))
+    each = xr.DataArray(rng.choice([-1.0, -0.3, 0.0, 0.5], x.sizes["asset"]), dims="asset")
+    got = xf.forward_returns(x, periods, skip=skip, listed=listed, delist=each)
+    for j in range(x.sizes["asset"]):
+        there = listed.values[:, j]
+        filled = with_an_end(x.values[:, j], there, float(each[j]))
+        want = cases_shifts.forward_returns(filled, periods, skip)
+        bought = [t + skip < len(there) and bool(there[t + skip]) for t in range(len(there))]
+        np.testing.assert_allclose(got[:, j], np.where(bought, want, NAN), rtol=1e-9, atol=1e-12)
+    cut = {"date": data.draw(strategies.cuts(x.sizes["date"]))}
+    lazy = xf.forward_returns(
+        x.chunk(cut), periods, skip=skip, listed=listed.chunk(cut), delist=each
+    )
+    assert lazy.chunks is not None
+    contracts.assert_same_bits(lazy.compute(), got)
+
+
+def test_forward_returns__over_an_end_by_hand():
+    """It is 20 % up, then is delisted with a loss of half, and is money from then on."""
+    x = xr.DataArray([0.1, 0.2, NAN, NAN, NAN], dims="date")
+    listed = xr.DataArray([True, True, False, False, False], dims="date")
+    for periods, want in [
+        (1, [0.2, -0.5, NAN, NAN, NAN]),
+        (2, [1.2 * 0.5 - 1, -0.5, NAN, NAN, NAN]),
+        (3, [1.2 * 0.5 - 1, -0.5, NAN, NAN, NAN]),
+        (4, [1.2 * 0.5 - 1, NAN, NAN, NAN, NAN]),
+    ]:
+        got = xf.forward_returns(x, periods, listed=listed, delist=-0.5)
+        np.testing.assert_allclose(got, want, rtol=1e-14)
+    late = xf.forward_returns(x, 1, skip=1, listed=listed, delist=-0.5)
+    np.testing.assert_allclose(late, [-0.5, NAN, NAN, NAN, NAN])
+    lost = xf.forward_returns(x, 2, log=True, listed=listed, delist=-1.0)
+    assert bool(lost.isnull().all())
+    logs = xf.forward_returns(x, 2, log=True, listed=listed, delist=-0.5)
+    np.testing.assert_allclose(logs[:2], np.log([0.6, 0.5]), rtol=1e-14)
+
+
+def test_forward_returns__a_known_return_counts_before_the_delisting_return():
+    x = xr.DataArray([0.1, 0.2, -0.4, NAN], dims="date")
+    listed = xr.DataArray([True, True, False, False], dims="date")
+    got = xf.forward_returns(x, 2, listed=listed, delist=-0.9)
+    np.testing.assert_allclose(got[:2], [1.2 * 0.6 - 1, -0.4], rtol=1e-14)
+
+
+def test_forward_returns__a_gap_of_a_listed_asset_is_not_an_end():
+    x = xr.DataArray([0.1, NAN, 0.2, 0.3], dims="date")
+    got = xf.forward_returns(x, 1, listed=xr.ones_like(x, dtype=bool), delist=-0.5)
+    np.testing.assert_allclose(got, [NAN, 0.2, 0.3, NAN])
+
+
+def test_forward_returns__take_a_delisting_return_for_each_asset_and_date(panel, raise_if_computes):
+    x = panel["close"] / 1000 - 0.02
+    want = xf.forward_returns(x, 2, listed=panel["listed"], delist=-0.3)
+    for delist in (xr.full_like(x, -0.3), xr.full_like(x[0], -0.3).drop_vars("date")):
+        got = xf.forward_returns(x, 2, listed=panel["listed"], delist=delist)
+        contracts.assert_same_bits(got, want)
+    fields = xf.forward_returns(
+        panel[["close", "volume", "sector"]] / 1e5, 2, listed=panel["listed"], delist=-0.3
+    )
+    assert set(fields.data_vars) == {"close", "volume", "sector"}
+    x = x.astype(np.float32)
+    got = xf.forward_returns(x, 2, listed=panel["listed"], delist=delist)
+    assert got.dtype == np.float32
+    lazy = panel.chunk(date=5)
+    with raise_if_computes():
+        got = xf.forward_returns(lazy["close"], 2, listed=lazy["listed"], delist=-0.3)
+        assert got.chunks is not None
+
+
+@pytest.mark.parametrize("more", [{}, {"skip": 1}, {"log": True}, {"delist": -0.3}], ids=str)
+def test_forward_returns__read_ahead(more):
+    market = xf.simulate_panel(dates=60, assets=8, seed=1)[0][["returns", "listed"]].compute()
+
+    def ahead(x):
+        return xf.forward_returns(x.returns, **more, **{k: x.listed for k in ends})
+
+    ends = ["listed"] if "delist" in more else []
+    with pytest.raises(xf.testing.LookaheadError):
+        xf.testing.check_no_lookahead(ahead, market)
+    reach = 1 + more.get("skip", 0)  # and no further than they say
+    xf.testing.check_no_lookahead(lambda x: xf.lag(ahead(x), reach), market)
+
+
+def test_forward_returns__errors_say_what_to_do(panel):
+    x, listed = panel["close"], panel["listed"]
+    for more, words in [
+        ({"skip": -1}, "skip=-1"),
+        ({"log": 1}, "log=1 was given; needed True or False"),
+        ({"listed": listed}, "listed was given without delist"),
+        ({"delist": -0.3}, "delist=-0.3 was given without listed"),
+        ({"listed": listed, "delist": -30}, "delist=-30.0 was given; needed a decimal return"),
+        ({"listed": listed, "delist": "OSAP"}, "delist='OSAP'"),
+        ({"listed": listed, "delist": x[:, ::-1]}, "different labels"),
+        ({"listed": listed[:, ::-1], "delist": -0.3}, "different labels"),
+    ]:
+        with pytest.raises(xf.PanelError, match=words):
+            xf.forward_returns(x, **more)
+    with pytest.raises(TypeError, match="needed bool"):
+        xf.forward_returns(x, listed=x, delist=-0.3)
 
 
 @pytest.mark.parametrize("function", [xf.diff, xf.growth, xf.returns, xf.forward_returns])

@@ -334,7 +334,7 @@ def qcut(
     array([0, 0, 0, 1, 1, 1, 1, 2, 2, 2], dtype=int16)
     """
     panel.choice("method", method, CUTS)
-    options: dict[str, Any] = {"dtype": np.int16, "where": where, "cuts": _cuts(bins)}
+    options: dict[str, Any] = {"dtype": np.int16, "where": where, "cuts": cuts_of(bins)}
     if method == "rank":
         if breakpoints_from is not None:
             raise panel.error(
@@ -352,7 +352,7 @@ def qcut(
     )
 
 
-def _cuts(bins: Any) -> _buckets.Cuts:
+def cuts_of(bins: Any) -> _buckets.Cuts:
     """Where to cut: between so many equal buckets, or at the inner ones of the edges given."""
     several = _listed(bins)
     n = panel.positive("bins", bins) if several is None else len(several) - 1

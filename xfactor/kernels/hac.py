@@ -64,3 +64,32 @@ def sandwich_rows(
     variance = np.einsum("rij,rjk,rik->ri", to_errors, meat, to_errors, optimize=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(n > p, np.sqrt(variance * n / (n - p)), np.nan)
+
+
+def mean_rows(x: np.ndarray, lags: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Mean, standard deviation (ddof 1), error of the mean and count of each row of a series.
+
+    The same errors as above, for a series (row, date) that is there whole; `lags` (row,). A
+    missing value keeps its place and counts as 0.
+    """
+    x = np.ascontiguousarray(x)  # the order of a sum depends on the memory order
+    known = np.isfinite(x)
+    n = np.count_nonzero(known, axis=1)
+    first = np.argmax(known, axis=1) if x.shape[1] else np.zeros(len(x), dtype=np.int64)
+    pivot = np.zeros(len(x))
+    pivot[n > 0] = x[np.arange(len(x)), first][n > 0] if x.shape[1] else 0.0
+    count = np.where(n > 0, n, np.nan)
+    e = np.where(known, x - pivot[:, None], 0.0)
+    shift = e.sum(axis=1) / count
+    e = np.where(known, e - shift[:, None], 0.0)
+    square = (e * e).sum(axis=1)
+    total = square.copy()
+    for lag in range(1, min(int(lags.max(initial=0)), x.shape[1] - 1) + 1):
+        weight = np.maximum(1.0 - lag / (lags + 1.0), 0.0)
+        total += 2.0 * weight * (e[:, lag:] * e[:, :-lag]).sum(axis=1)
+    left = np.where(n > 1, n - 1.0, np.nan)
+    stderr = np.sqrt(np.maximum(total, 0.0) / (count * left))
+    results = [
+        a.astype(x.dtype, copy=False) for a in (pivot + shift, np.sqrt(square / left), stderr)
+    ]
+    return (*results, n.astype(np.int32))

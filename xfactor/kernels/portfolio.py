@@ -61,3 +61,22 @@ def _leg_return(w: np.ndarray, r: np.ndarray, known: np.ndarray) -> np.ndarray:
     earned = (w * np.where(known, r, 0.0)).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(whole > 0, earned * (whole / np.where(reached > 0, reached, np.nan)), 0.0)
+
+
+def leg_rows(legs: np.ndarray, *sizes: np.ndarray, short: bool, least: int) -> np.ndarray:
+    """Weights from legs: 1 long, 2 `short`, 0 neither, -1 missing; a row with a thin leg is NaN.
+
+    A name of a leg without a positive size is missing.
+    """
+    out = np.empty(legs.shape, dtype=sizes[0].dtype if sizes else np.float64)
+    for rows in row_blocks(*legs.shape):
+        size = np.ones(legs[rows].shape) if not sizes else sizes[0][rows].astype(np.float64)
+        known = (legs[rows] >= 0) & (size > 0) & np.isfinite(size)
+        long = known & (legs[rows] == 1)
+        sold = known & (legs[rows] == 2)
+        enough = long.sum(axis=1) >= least
+        if short:
+            enough &= sold.sum(axis=1) >= least
+        weights = _leg(long, size) - _leg(sold, size)
+        out[rows] = np.where(known & enough[:, None], weights, np.nan)
+    return out

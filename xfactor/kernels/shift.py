@@ -20,6 +20,14 @@ def lag_rows(
     return out
 
 
+def lead_rows(x: np.ndarray, *, periods: int, offset: int, start: int, stop: int) -> np.ndarray:
+    """Row t of a mask gets row t + periods; False where that lies behind the last row."""
+    out = np.zeros((stop - start, *x.shape[1:]), dtype=x.dtype)
+    later = x[start + periods : stop + periods]
+    out[: len(later)] = later
+    return out
+
+
 def diff_rows(x: np.ndarray, *, periods: int, offset: int, start: int, stop: int) -> np.ndarray:
     """x[t] - x[t - periods]; NaN where either is missing."""
     return _changes(lambda new, old: new - old, x, periods, start, stop)
@@ -62,16 +70,19 @@ def _changes(
     return out
 
 
-def forward_rows(x: np.ndarray, *, periods: int, offset: int, start: int, stop: int) -> np.ndarray:
-    """Compound return over rows t+1 .. t+periods; NaN where any of them is missing.
+def forward_rows(
+    x: np.ndarray, *, periods: int, skip: int, log: bool, offset: int, start: int, stop: int
+) -> np.ndarray:
+    """Compound return over rows t+skip+1 .. t+skip+periods; NaN where any of them is missing.
 
-    A return of -1 or less leaves nothing, whatever comes after it.
+    A return of -1 or less leaves nothing, whatever comes after it; its logarithm is missing.
     """
     out = np.full((stop - start, *x.shape[1:]), np.nan, dtype=x.dtype)
-    full = min(stop, len(x) - periods) - start
+    full = min(stop, len(x) - periods - skip) - start
     if full <= 0 or x.size == 0:
         return out
-    ahead = x[start + 1 : start + full + periods].reshape(full + periods - 1, -1)
+    first = start + skip + 1
+    ahead = x[first : first + full + periods - 1].reshape(full + periods - 1, -1)
     flat = out.reshape(len(out), -1)
     for columns in row_blocks(ahead.shape[1], len(ahead)):
         r = np.ascontiguousarray(ahead[:, columns], dtype=np.float64)
@@ -82,7 +93,10 @@ def forward_rows(x: np.ndarray, *, periods: int, offset: int, start: int, stop: 
             growth = _over(np.multiply, growth, periods)
             if ruin.any():
                 growth[_over(np.logical_or, ruin, periods) & ~np.isnan(growth)] = 0.0
-            growth -= 1.0
+            if log:
+                growth = np.log(np.where(growth > 0.0, growth, np.nan))
+            else:
+                growth -= 1.0
             growth[~(growth <= np.finfo(x.dtype).max)] = np.nan
         flat[:full, columns] = growth
     return out

@@ -28,3 +28,25 @@ def join_wealth(a: Wealth, b: Wealth) -> Wealth:
 def wealth_result(total: Wealth) -> tuple[np.ndarray, np.ndarray]:
     """Cumulative return and worst drawdown (n,)."""
     return total[0] - 1.0, total[3]
+
+
+def side_sums(r: np.ndarray, *, offset: int, start: int, stop: int) -> tuple[np.ndarray]:
+    """Known returns, those above 0, and the sum of squares of those below (3, n)."""
+    x = r[start:stop].astype(np.float64)
+    known = np.isfinite(x)
+    loss = np.minimum(np.where(known, x, 0.0), 0.0)
+    gains = (known & (x > 0.0)).sum(axis=0)
+    squares = (loss**2).sum(axis=0)
+    return (np.stack([known.sum(axis=0), gains, squares]),)
+
+
+def join_sides(a: tuple[np.ndarray], b: tuple[np.ndarray]) -> tuple[np.ndarray]:
+    """Both stretches together."""
+    return (a[0] + b[0],)
+
+
+def side_result(total: tuple[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Share above 0, and root mean square of those below 0 (n,); NaN of no returns."""
+    known, gains, squares = total[0]
+    n = np.where(known > 0, known, np.nan)
+    return gains / n, np.sqrt(squares / n)

@@ -5,27 +5,32 @@ import xarray as xr
 
 from xfactor import _apply, panel
 from xfactor.kernels import wealth
-from xfactor.regression import newey_west
+from xfactor.regression import jarque_bera, newey_west, time_series_ols
 
 
 def performance(
     returns: xr.DataArray | xr.Dataset,
+    factors: xr.DataArray | xr.Dataset | None = None,
     *,
     periods_per_year: float = 252,
     lags: int | None = None,
     dim: str = panel.DATE,
 ) -> xr.Dataset:
-    """Mean, volatility, Sharpe ratio, t, cumulative return and worst drawdown.
+    """Mean, volatility, Sharpe ratio, t, losses and tails of many streams of returns at once.
 
     Parameters
     ----------
     returns
         Decimal returns (date,), or of many streams (date, factor); a Dataset of streams is taken
         as one array with a `factor` dim.
+    factors
+        Returns that the streams are judged against, as in `time_series_ols`: a Dataset of
+        variables (date,), or a DataArray (date,) or (date, factor). Streams then need another
+        dim than `factor`.
     periods_per_year
         Dates in a year.
     lags
-        Newey-West lags of the t-value; see `newey_west`.
+        Newey-West lags of the t-values; see `newey_west`.
     dim
         Dimension of time.
 
@@ -34,9 +39,23 @@ def performance(
     xarray.Dataset
         ``mean`` and ``volatility`` (ddof 1) per year, ``sharpe`` their ratio (of excess returns,
         if that is what was given), ``tvalue`` of the mean (Newey-West), ``cumulative_return`` the
-        compound return, ``drawdown`` the worst loss from a peak (0 or negative), ``n_obs``. A
-        return below -1 is ruin: what is left is 0, for good. Missing returns are left out: a date
-        without one earns nothing.
+        compound return, ``drawdown`` the worst loss from a peak (0 or negative), ``hit_rate`` the
+        share of returns above 0, ``downside`` the root of the mean of min(r, 0)^2 per year,
+        ``sortino`` mean over downside, ``skewness`` and ``kurtosis`` (3 if normal) as in
+        `jarque_bera`, ``n_obs``. With `factors`: ``alpha`` per year, ``alpha_tvalue``, ``beta``
+        and ``beta_tvalue`` with the dim `factor`, ``rsquared``: **in sample**, of all dates at
+        which the stream and all factors are known. A return below -1 is ruin: what is left is 0,
+        for good. Missing returns are left out: a date without one earns nothing.
+
+    Raises
+    ------
+    PanelError
+        If streams and `factors` both have the dim `factor`, or dates are not in order.
+
+    References
+    ----------
+    Sortino, F. and Price, L. (1994). Performance measurement in a downside risk framework. Journal
+    of Investing 3, 59-64.
 
     Examples
     --------
@@ -45,27 +64,27 @@ def performance(
     >>> table = xf.performance(r, periods_per_year=1)
     >>> round(float(table.cumulative_return), 6), round(float(table.drawdown), 6)
     (-0.34, -0.5)
+    >>> round(float(table.hit_rate), 6), round(float(table.downside), 6)
+    (0.666667, 0.288675)
     """
+    what = "performance"
     if isinstance(returns, xr.Dataset):
         returns = returns.to_dataarray(panel.FACTOR)
-    panel.one_array(returns, "performance", "returns")
-    panel.check_dim(returns, dim, "performance")
-    panel.check_order(returns, dim, "performance")  # of the drawdown
+    panel.one_array(returns, what, "returns")
+    panel.check_dim(returns, dim, what)
+    panel.check_order(returns, dim, what)  # of the drawdown
     r = panel.as_float(returns)
     average = newey_west(r, lags=lags, dim=dim)
     mean = average["mean"] * periods_per_year
     plain = newey_west(r, lags=0, dim=dim)  # the error of a mean: deviation over root n
     volatility = plain.stderr * np.sqrt(plain.n_obs * periods_per_year)
-    cumulative, drawdown = _apply.reduce(
-        wealth.wealth_path,
-        wealth.join_wealth,
-        wealth.wealth_result,
-        [_apply.Arg(r)],
-        [_apply.Out((), np.float64), _apply.Out((), np.float64)],
-        dim=dim,
-        what="performance",
+    cumulative, drawdown = _reduced(
+        (wealth.wealth_path, wealth.join_wealth, wealth.wealth_result), r, dim
     )
-    return xr.Dataset(
+    hits, below = _reduced((wealth.side_sums, wealth.join_sides, wealth.side_result), r, dim)
+    downside = below * np.sqrt(periods_per_year)
+    shape = jarque_bera(r, dim=dim)
+    table = xr.Dataset(
         {
             "mean": mean,
             "volatility": volatility,
@@ -73,7 +92,45 @@ def performance(
             "tvalue": average.tvalue,
             "cumulative_return": cumulative,
             "drawdown": drawdown,
+            "hit_rate": hits,
+            "downside": downside,
+            "sortino": mean / downside.where(downside > 0),
+            "skewness": shape.skewness,
+            "kurtosis": shape.kurtosis,
             "n_obs": average.n_obs,
         },
         attrs={"periods_per_year": periods_per_year, "lags": average.attrs["lags"]},
     )
+    if factors is None:
+        return table
+    return table.assign(_against(r, factors, periods_per_year, lags, dim))
+
+
+def _reduced(
+    kernels: tuple[_apply.Kernel, _apply.Kernel, _apply.Kernel], r: xr.DataArray, dim: str
+) -> tuple[xr.DataArray, ...]:
+    outs = [_apply.Out((), np.float64), _apply.Out((), np.float64)]
+    return _apply.reduce(*kernels, [_apply.Arg(r)], outs, dim=dim, what="performance")
+
+
+def _against(
+    r: xr.DataArray,
+    factors: xr.DataArray | xr.Dataset,
+    periods_per_year: float,
+    lags: int | None,
+    dim: str,
+) -> dict[str, xr.DataArray]:
+    if panel.FACTOR in r.dims:
+        raise panel.error(
+            "performance found the dimension 'factor' in returns, which factors need",
+            "another name for the streams",
+            "Use returns.rename(factor='portfolio'), or dataset.to_dataarray('portfolio')",
+        )
+    fit = time_series_ols(r, factors, lags=lags, dim=dim)
+    return {
+        "alpha": fit.alpha * periods_per_year,
+        "alpha_tvalue": fit.alpha_tvalue,
+        "beta": fit.beta,
+        "beta_tvalue": fit.tvalue,
+        "rsquared": fit.rsquared,
+    }
