@@ -24,7 +24,8 @@ LAYERS = {
 # Beside the layers: what each may import, the upper ones of the layers may import them.
 SIDE = {
     "store": {"panel", "kernels", "store"},
-    "ingest": {"panel", "kernels", "store", "ingest"},
+    "identity": {"panel", "store"},
+    "ingest": {"panel", "kernels", "store", "identity", "ingest"},
     "simulate": {"panel", "kernels", "_inputs", "_apply", "_scan", "cross_section", "time_series"},
 }
 MAY_IMPORT_SIDE = 3

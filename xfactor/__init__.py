@@ -28,6 +28,7 @@ from xfactor.evaluation import (
     quantile_turnover,
     rank_autocorrelation,
 )
+from xfactor.identity import get_pricing, symbols
 from xfactor.panel import PanelError, check_panel
 from xfactor.portfolios import (
     double_sort,
@@ -156,6 +157,7 @@ __all__ = [
     "fillna",
     "forward_returns",
     "gc_panel_store",
+    "get_pricing",
     "growth",
     "grs_test",
     "hedge",
@@ -207,6 +209,7 @@ __all__ = [
     "specific_variance",
     "standardize",
     "store_history",
+    "symbols",
     "time_series_ols",
     "top",
     "tracking_portfolio",

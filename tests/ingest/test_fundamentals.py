@@ -34,6 +34,7 @@ def test_ingest_fundamentals__derives_size_and_value(tmp_path):
     assert (summary.rows_read, summary.rows_kept) == (2, 2)
     assert panel["shares_outstanding"].attrs["units"] == "shares"
     assert panel["book_equity"].attrs["fill"] == "forward"
+    assert "rule" not in panel["market_cap"].attrs
 
 
 @pytest.mark.parametrize(("lag", "first"), [(90, "2013-12-27"), (2, "2013-09-30"), (0, None)])
@@ -286,10 +287,59 @@ def test_ingest_fundamentals__refuses_a_list_of_securities_that_will_not_do(tmp_
     fails(tmp_path, good(tmp_path), match, securities=listing)
 
 
-def test_ingest_fundamentals__refuses_to_add_twice(tmp_path):
+def test_ingest_fundamentals__again_changes_nothing(tmp_path):
     store = files.panel_store(tmp_path, DATES, ["AAPL"])
     ingest_fundamentals(good(tmp_path), store)
-    fails(tmp_path, good(tmp_path), "already has book_equity", store)
+    before = files.bytes_of(store)
+    again = ingest_fundamentals(good(tmp_path), store)
+    assert "2 of 2 records were in the store already" in again.notes
+    assert files.bytes_of(store) == before
+
+
+def test_ingest_fundamentals__in_parts_is_in_one_go(tmp_path):
+    rows = [
+        ("AAPL", "2012-12-31", 1.0, 1.0),
+        ("MSFT", "2012-12-31", 5.0, 2.0),
+        ("AAPL", "2013-06-30", 2.0, 3.0),
+        ("MSFT", "2013-03-31", 6.0, np.nan),
+    ]
+    splits = {("AAPL", "2013-12-02"): 2.0, ("MSFT", "2013-03-04"): 3.0}
+    whole, _ = ingest(tmp_path, rows, splits=splits)
+    store = files.panel_store(tmp_path, DATES, ["AAPL", "MSFT"], splits=splits, name="parts.zarr")
+    for i in (3, 0, 2, 1):
+        source = files.csv_file(tmp_path, files.reports(rows[i]), "part.csv")
+        ingest_fundamentals(source, store)
+    parts = xf.open_panel(store).load().assign_coords(asset=["AAPL", "MSFT"])
+    xr.testing.assert_equal(parts[sorted(parts)], whole[sorted(whole)])
+
+
+def test_ingest_fundamentals__what_a_later_file_says_anew_is_known_when_it_arrived(tmp_path):
+    store = files.panel_store(tmp_path, DATES, ["AAPL"])
+    ingest_fundamentals(good(tmp_path), store)
+    rows = [("AAPL", "2013-09-28", 120.0, 10.0), ("AAPL", "2013-12-31", 130.0, 10.0)]
+    later = files.csv_file(tmp_path, files.reports(*rows), "later.csv")
+    fails(tmp_path, later, "two values.*received=", store)
+    ingest_fundamentals(later, store, received="2014-02-03")
+    shown = xf.open_panel(store)["book_equity"].sel(asset=1)
+    days = ["2014-01-31", "2014-02-03", "2014-03-28", "2014-04-01"]
+    np.testing.assert_array_equal(shown.sel(date=days), [100, 120, 120, 130])
+
+
+def test_ingest_fundamentals__makes_further_fields_by_rule(tmp_path):
+    rows = [("AAPL", "2012-09-29", 80.0, 1.0), AAPL]
+    panel, _ = ingest(tmp_path, rows, fields={"equity_growth": "yoy(book_equity)"})
+    np.testing.assert_allclose(values(panel, "equity_growth", start="2013-12-27"), [0.25])
+    assert panel["equity_growth"].sel(asset="AAPL", date="2013-12-26").isnull()
+
+
+def test_ingest_fundamentals__refuses_another_rule_for_a_field_there(tmp_path):
+    store = files.panel_store(tmp_path, DATES, ["AAPL"])
+    ingest_fundamentals(good(tmp_path), store)
+    fails(tmp_path, good(tmp_path), "in the store latest", store, max_age_days=100)
+    fails(
+        tmp_path, good(tmp_path), "not made of records", store, fields={"close": "age(book_equity)"}
+    )
+    fails(tmp_path, good(tmp_path), "no records of 'sales'", store, fields={"x": "ttm(sales)"})
 
 
 def test_ingest_fundamentals__refuses_a_store_without_close(tmp_path):

@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 
 import xfactor as xf
-from xfactor.ingest import ingest_fundamentals, ingest_prices, read_french
+from xfactor.ingest import (
+    Tags,
+    as_known,
+    explain,
+    french_sections,
+    ingest_fundamentals,
+    ingest_prices,
+    ingest_records,
+    read_french,
+    read_sec,
+)
 
 DATA = Path(
     os.environ.get("XFACTOR_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -124,3 +134,119 @@ def test_real_data__sectors_are_the_eleven_of_the_list(ingested):
     assert len(words) == 11
     assert words[int(sector.sel(asset="XOM")[0])] == "Energy"
     assert int(sector.sel(asset="BKNG")[0]) == -1  # in the list of 2016 under another symbol
+
+
+# --- records ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def at_period_end(tmp_path_factory):
+    """Reports known on the day their period ended: what the data's description counts."""
+    store = tmp_path_factory.mktemp("real-end") / "sp500.zarr"
+    ingest_prices(DATA / "sp500_daily" / "prices.parquet", store)
+    ingest_fundamentals(DATA / "nyse" / "fundamentals.csv.gz", store, lag_days=0, max_age_days=10)
+    panel = xf.open_panel(store)[["book_equity", "market_cap", "fundamentals_age"]].load()
+    age = panel["fundamentals_age"]
+    first = age.notnull() & ~age.shift(date=1).notnull()
+    return panel.where(first).assign_coords(asset=panel["symbol"].values.astype(str))
+
+
+def test_real_data__book_to_market_at_period_end_is_that_of_the_description(at_period_end):
+    ratio = (at_period_end["book_equity"] / at_period_end["market_cap"]).values
+    ratio = ratio[np.isfinite(ratio)]
+    assert 1_200 <= ratio.size <= 1_237  # less the second share classes
+    found = np.quantile(ratio, [0.01, 0.25, 0.5, 0.75, 0.99, 1.0])
+    np.testing.assert_allclose(found, [-0.10, 0.17, 0.31, 0.50, 1.34, 4.74], atol=0.011)
+    cap = at_period_end["market_cap"]
+    assert float(cap.median()) == pytest.approx(18.0e9, rel=0.01)
+    known = {("AAPL", "2013"): 4.47, ("XOM", "2012"): 4.00, ("MSFT", "2013"): 2.89}
+    for (symbol, year), expected in known.items():
+        own = cap.sel(asset=symbol, date=year).dropna("date")
+        # At the close of the first session on or after the end; the description takes the last
+        # before it where it is no session (Apple's 28 September 2013).
+        assert float(own[0]) / 1e11 == pytest.approx(expected, abs=0.07)
+
+
+@pytest.fixture(scope="module")
+def filed(tmp_path_factory):
+    """Filings of two quarters, ingested one zip after the other, the later one first."""
+    store = tmp_path_factory.mktemp("real-sec") / "sp500.zarr"
+    ingest_prices(DATA / "sp500_daily" / "prices.parquet", store)
+    fields = {
+        "earnings": "latest(net_income)",
+        "assets": "latest(total_assets)",
+        "growth": "yoy(net_income)",
+        "flow": "latest(operating_cash_flow)",
+    }
+    securities = DATA / "nyse" / "securities.csv"
+    for quarter in ("2010q2", "2009q3"):
+        records = read_sec(DATA / "sec_fsds" / f"{quarter}.zip")
+        ingest_records(records, store, fields=fields, securities=securities)
+    return store
+
+
+def test_real_data__numbers_of_the_filings_are_counted_as_described():
+    tags = {
+        "assets": "Assets",
+        "equity": "StockholdersEquity",
+        "income": "NetIncomeLoss",
+        "shares": "CommonStockSharesOutstanding",
+    }
+    units = ("USD", "shares", "CAD", "JPY", "KRW", "BRL")
+    items = {name: Tags((tag,), units) for name, tag in tags.items()}
+    for quarter, rows, counts in (
+        ("2009q3", 126_650, (426, 352, 359, 157)),
+        ("2010q2", 136_044, (508, 432, 444, 213)),
+    ):
+        records = read_sec(DATA / "sec_fsds" / f"{quarter}.zip", items=items)
+        assert records.attrs["rows_read"] == rows
+        found = records.groupby("item")["filing"].nunique()
+        np.testing.assert_allclose(found[["assets", "equity", "income", "shares"]], counts, atol=2)
+
+
+def test_real_data__filings_show_what_was_filed_from_the_session_after(filed):
+    panel = xf.open_panel(filed)
+    apple = panel.sel(asset=xf.symbols(panel)["AAPL"]).load()
+    # The 10-Q of the quarter to March 2010 came on 21 April 2010: net income of $3,074 million.
+    found = explain(filed, "AAPL", "earnings", "2010-06-01")
+    known = found.records.loc[found.records["role"] == "used", "known_at"].iloc[0]
+    assert known.floor("D") == np.datetime64("2010-04-21")
+    assert apple["earnings"].sel(date="2010-06-01").item() == 3_074e6
+    assert apple["earnings"].sel(date="2010-04-20").item() != 3_074e6
+    assert apple["growth"].sel(date="2010-06-01").item() == pytest.approx(3_074 / 1_620 - 1)
+
+
+def test_real_data__no_filing_shows_before_it_was_accepted(filed):
+    panel = xf.open_panel(filed)
+    first = read_sec(DATA / "sec_fsds" / "2009q3.zip")["known_at"].min()
+    early = panel.sel(date=slice(None, str(first - np.timedelta64(1, "D"))))
+    for name in ("earnings", "assets", "growth", "flow"):
+        assert not early[name].notnull().any()
+    assert int(panel["assets"].sel(date="2010-06-30").notnull().sum()) > 200
+    then = as_known(filed, on="2009-12-31")["assets"].sel(date="2010-06-30")
+    now = panel["assets"].sel(date="2010-06-30")
+    assert int((then != now).sum()) > 200
+
+
+def test_real_data__all_sections_of_the_portfolio_files_are_read():
+    for name, rows, columns in (("25_Portfolios_5x5", 10, 25), ("10_Industry_Portfolios", 8, 10)):
+        path = DATA / "french" / f"{name}.CSV"
+        assert len(french_sections(path)) == rows
+        for i in range(rows):
+            section = read_french(path, i)
+            assert len(section.data_vars) == columns
+    industries = read_french(path, "value weighted returns", frequency="monthly")
+    assert industries.sizes["date"] == 1167
+    assert industries["Hlth"].sel(date="2023-09-30").item() == pytest.approx(-0.0471)
+
+
+def test_real_data__monthly_portfolios_are_the_daily_ones_compounded():
+    folder, title = DATA / "french", "value weighted returns"
+    monthly = read_french(folder / "10_Industry_Portfolios.CSV", title, frequency="monthly")
+    daily = read_french(folder / "10_Industry_Portfolios_Daily.trimmed.csv.gz")
+    for name in ("NoDur", "HiTec", "Hlth"):
+        whole = (1 + daily[name].sel(date=slice("2010", "2019"))).resample(date="ME").prod() - 1
+        both = monthly[name].sel(date=whole.date)
+        # Of two vintages of the library, which restates history.
+        assert float(abs(both - whole).median()) < 1e-3
+        assert np.corrcoef(both, whole)[0, 1] > 0.99

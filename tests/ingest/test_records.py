@@ -1,119 +1,225 @@
+import datetime as dt
+from itertools import pairwise
+
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xfactor.ingest.records import Splits, find_splits, records
+from tests.ingest import oracles
+from xfactor.ingest.records import Splits, find_splits, sort_records
+from xfactor.ingest.windows import history, parse_rule
+from xfactor.panel import PanelError
 
-DATES = np.datetime64("2013-01-01", "ns") + np.arange(0, 60, 2) * np.timedelta64(1, "D")
+DATES = pd.date_range("2013-01-01", periods=40, freq="23D")
+FIRST = dt.date(2011, 6, 30)
 ASSETS = 3
-MAX_AGE = 25
-
-# One record: asset, days from the start to the period's end, days from there until it is known.
-RECORD = st.tuples(st.integers(0, ASSETS - 1), st.integers(-20, 60), st.integers(0, 30))
-HISTORY = st.lists(RECORD, unique=True, max_size=25)
+MAX_AGE = 400
+RULES = ("latest", "annual", "ttm", "yoy", "change", "ttm_yoy", "last_n")
 
 
-def days(numbers) -> np.ndarray:
-    return DATES[0] + np.array(numbers, "timedelta64[D]").astype("timedelta64[ns]")
+@st.composite
+def _histories(draw, year_to_date=True):
+    """Records of quarters and years to date, out of order, restated, late, with odd ends."""
+    rows = []
+    if draw(st.booleans()):  # one asset without gaps, for the windows of eight quarters
+        for i in range(9):
+            end = FIRST + dt.timedelta(days=91 * i)
+            known = dt.datetime.combine(end, dt.time()) + dt.timedelta(40)
+            value = float(draw(st.integers(-9, 9)))
+            row = {"asset": 0, "end": end, "quarters": int(year_to_date), "known_at": known}
+            rows.append(row | {"value": value})
+    seen = {tuple(list(r.values())[:-1]) for r in rows}
+    for _ in range(draw(st.integers(0, 45))):
+        quarter = draw(st.integers(0, 12))
+        end = FIRST + dt.timedelta(days=91 * quarter + draw(st.sampled_from([0, 0, 0, 0, 7, -13])))
+        quarters = draw(st.sampled_from([1, 1, 1 + quarter % 4])) if year_to_date else 0
+        days = draw(st.sampled_from([20, 45, 60, 120, 300, 600])) + draw(st.integers(0, 3))
+        known = dt.datetime.combine(end, dt.time(draw(st.sampled_from([0, 0, 15])))) + dt.timedelta(
+            days
+        )
+        row = {"asset": draw(st.integers(0, ASSETS - 1)), "end": end, "quarters": quarters}
+        row |= {"known_at": known, "value": float(draw(st.integers(-9, 9)))}
+        key = tuple(list(row.values())[:-1])
+        if key not in seen:
+            seen.add(key)
+            rows.append(row)
+    return rows
 
 
-def history(rows, values=None):
-    asset = np.array([a for a, _, _ in rows], np.int64)
-    ends = days([e for _, e, _ in rows])
-    known = days([e + k for _, e, k in rows])
-    values = np.arange(len(rows), dtype=float) if values is None else np.array(values, float)
-    return asset, known, ends, values
+HISTORIES = _histories()
+PLAIN = _histories(year_to_date=False)
 
 
-def brute_force(asset, known, ends, values, dates) -> np.ndarray:
-    """The definition, cell by cell: newest period known, of that the version known last."""
-    out = np.full((len(dates), ASSETS), np.nan)
-    for i, t in enumerate(dates):
-        for a in range(ASSETS):
-            seen = [k for k in range(len(asset)) if asset[k] == a and known[k] <= t]
-            seen = [k for k in seen if not np.isnan(values[k])]
-            if seen:
-                best = max(seen, key=lambda k: (ends[k], known[k]))
-                if t - ends[best] <= np.timedelta64(MAX_AGE, "D"):
-                    out[i, a] = values[best]
-    return out
+def sorted_records(rows):
+    columns = pd.DataFrame(rows, columns=["asset", "end", "quarters", "known_at", "value"])
+    return sort_records(
+        columns["asset"].to_numpy(np.int64),
+        pd.to_datetime(columns["known_at"]).to_numpy("datetime64[ns]"),
+        pd.to_datetime(columns["end"]).to_numpy("datetime64[ns]"),
+        columns["value"].to_numpy(float),
+        columns["quarters"].to_numpy(np.int64),
+    )
 
 
-@given(rows=HISTORY, gaps=st.sets(st.integers(0, 24)))
-def test_records__show_what_the_definition_says(rows, gaps):
-    asset, known, ends, values = history(rows)
-    values[[g for g in gaps if g < len(values)]] = np.nan
-    shown = records(asset, known, ends, values).field(DATES, ASSETS, np.timedelta64(MAX_AGE, "D"))
-    np.testing.assert_array_equal(shown, brute_force(asset, known, ends, values, DATES))
+def field(rows, rule="latest", dates=DATES, cuts=(), age=False):
+    """Lay records out along dates by a rule, in blocks."""
+    found = history(
+        sorted_records(rows), parse_rule(f"{rule}(x{', 3' * (rule == 'last_n')})"), ASSETS
+    )
+    line = found.on(dates.to_numpy(), ASSETS)
+    edges = sorted({0, *cuts, len(dates)})
+    blocks = [line.block(a, b) for a, b in pairwise(edges)]
+    days = np.timedelta64(MAX_AGE, "D")
+    return np.concatenate([b.age(days) if age else b.field(days) for b in blocks])
 
 
-@given(rows=HISTORY, later=HISTORY, today=st.integers(0, len(DATES) - 1))
-def test_records__future_records_never_change_the_past(rows, later, today):
-    rows = [r for r in rows if days([r[1] + r[2]])[0] <= DATES[today]]
-    later = [r for r in later if days([r[1] + r[2]])[0] > DATES[today]]
-    age = np.timedelta64(MAX_AGE, "D")
-    known = records(*history(rows)).field(DATES, ASSETS, age)
-    both = records(*history(rows + later)).field(DATES, ASSETS, age)
-    np.testing.assert_array_equal(known[: today + 1], both[: today + 1])
+@pytest.mark.parametrize("rule", RULES)
+@given(rows=HISTORIES, cuts=st.sets(st.integers(0, len(DATES)), max_size=3))
+def test_field__is_what_the_definition_says_on_every_date(rule, rows, cuts):
+    expected = oracles.field(rows, DATES, range(ASSETS), rule, MAX_AGE, n=3)
+    np.testing.assert_allclose(field(rows, rule, cuts=cuts), expected, rtol=1e-12, atol=1e-12)
 
 
-@given(rows=HISTORY, cut=st.integers(0, len(DATES)))
-def test_records__do_not_depend_on_the_blocks_of_dates(rows, cut):
-    found = records(*history(rows))
-    age = np.timedelta64(MAX_AGE, "D")
-    for make in (found.field, found.age):
-        parts = [make(block, ASSETS, age) for block in (DATES[:cut], DATES[cut:]) if len(block)]
-        np.testing.assert_array_equal(np.concatenate(parts), make(DATES, ASSETS, age))
+@pytest.mark.parametrize("rule", ["latest", "ttm", "last_n"])
+@given(rows=PLAIN)
+def test_field__of_records_without_a_length_is_what_the_definition_says(rule, rows):
+    expected = oracles.field(rows, DATES, range(ASSETS), rule, MAX_AGE, n=3)
+    np.testing.assert_allclose(field(rows, rule), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@given(rows=HISTORIES, today=st.integers(0, len(DATES) - 1))
+def test_field__future_records_never_change_the_past(rule, rows, today):
+    known = [r for r in rows if r["known_at"] <= DATES[today]]
+    before, after = field(known, rule), field(rows, rule)
+    np.testing.assert_array_equal(before[: today + 1], after[: today + 1])
+
+
+@given(rows=HISTORIES, order=st.randoms(use_true_random=False), cuts=st.sets(st.integers(0, 40)))
+def test_field__depends_on_no_order_of_records_nor_on_blocks(rows, order, cuts):
+    mixed = list(rows)
+    order.shuffle(mixed)
+    for age in (False, True):
+        np.testing.assert_array_equal(
+            field(mixed, "ttm", cuts=cuts, age=age), field(rows, "ttm", age=age)
+        )
+
+
+def quarter(end, known, value, quarters=1):
+    end, known = dt.date.fromisoformat(end), dt.datetime.fromisoformat(known)
+    return {"asset": 0, "end": end, "quarters": quarters, "known_at": known, "value": value}
+
+
+YEAR = [
+    quarter("2012-03-31", "2012-05-01", 1.0),
+    quarter("2012-06-30", "2012-08-01", 2.0),
+    quarter("2012-09-30", "2012-11-01", 3.0),
+    quarter("2012-12-31", "2013-02-20", 4.0),
+]
+
+
+def test_ttm__is_known_with_its_last_quarter_and_changes_with_a_restatement_of_an_older_one():
+    dates = pd.DatetimeIndex(["2013-02-19", "2013-02-20", "2013-03-04", "2013-03-05"])
+    rows = [*YEAR, quarter("2012-06-30", "2013-03-05", 20.0)]
+    np.testing.assert_array_equal(field(rows, "ttm", dates)[:, 0], [np.nan, 10, 10, 28])
+
+
+def test_ttm__is_missing_where_a_quarter_is():
+    dates = pd.DatetimeIndex(["2013-02-20"])
+    assert np.isnan(field([YEAR[0], *YEAR[2:]], "ttm", dates)[0, 0])
+    older = quarter("2011-12-31", "2012-02-20", 9.0)  # a fifth quarter does not stand in for it
+    assert np.isnan(field([older, YEAR[0], *YEAR[2:]], "ttm", dates)[0, 0])
+
+
+def test_ttm__of_a_year_less_nine_months():
+    rows = [
+        quarter("2012-03-31", "2012-05-01", 1.0),
+        quarter("2012-06-30", "2012-08-01", 3.0, 2),
+        quarter("2012-09-30", "2012-11-01", 6.0, 3),
+        quarter("2012-12-31", "2013-02-20", 10.0, 4),
+    ]
+    dates = pd.DatetimeIndex(["2012-12-03", "2013-02-20"])
+    np.testing.assert_array_equal(field(rows, "latest", dates)[:, 0], [3.0, 4.0])
+    np.testing.assert_array_equal(field(rows, "ttm", dates)[:, 0], [np.nan, 10.0])
+    np.testing.assert_array_equal(field(rows, "annual", dates)[:, 0], [np.nan, 10.0])
+
+
+def test_yoy__compares_fiscal_quarters_of_weeks():
+    rows = [quarter("2011-11-20", "2011-12-20", 2.0), quarter("2012-11-25", "2012-12-20", 3.0)]
+    shown = field(rows, "yoy", pd.DatetimeIndex(["2012-12-19", "2012-12-20"]))[:, 0]
+    np.testing.assert_array_equal(shown, [np.nan, 0.5])
+
+
+def test_yoy__of_two_periods_as_near_takes_the_later():
+    ends = ["2011-12-27", "2012-01-06", "2012-12-31"]  # a year before is 1 January
+    rows = [
+        quarter(end, "2013-02-20", value) for end, value in zip(ends, [1.0, 2.0, 3.0], strict=True)
+    ]
+    assert field(rows, "yoy", pd.DatetimeIndex(["2013-02-20"]))[0, 0] == 0.5
 
 
 def test_records__an_older_period_restated_later_does_not_displace_the_newer():
-    rows = [(0, 0, 2), (0, 10, 2), (0, 0, 20)]  # period 0; period 10; period 0 again, on day 20
-    shown = records(*history(rows, [1.0, 2.0, 99.0])).field(DATES, ASSETS, np.timedelta64(365, "D"))
-    np.testing.assert_array_equal(shown[:6, 0], [np.nan, 1, 1, 1, 1, 1])
-    assert (shown[6:, 0] == 2).all()
+    rows = [*YEAR, quarter("2012-09-30", "2013-04-01", 99.0)]
+    assert (field(rows)[3:, 0] == 4).all() or np.isnan(field(rows)[-1, 0])
+    late = field(rows, dates=pd.DatetimeIndex(["2013-03-29", "2013-04-01", "2013-06-03"]))
+    np.testing.assert_array_equal(late[:, 0], [4, 4, 4])
 
 
-def test_records__a_later_version_of_the_same_period_replaces_the_first():
-    shown = records(*history([(0, 0, 2), (0, 0, 8)], [1.0, 2.0])).field(
-        DATES, ASSETS, np.timedelta64(365, "D")
-    )
-    np.testing.assert_array_equal(shown[:6, 0], [np.nan, 1, 1, 1, 2, 2])
+def test_records__become_known_on_the_first_session_on_or_after_their_time():
+    dates = pd.DatetimeIndex(["2013-02-19", "2013-02-20", "2013-02-21"])
+    rows = [quarter("2012-12-31", "2013-02-20T09:10", 4.0)]
+    np.testing.assert_array_equal(field(rows, dates=dates)[:, 0], [np.nan, np.nan, 4.0])
 
 
-def test_records__become_known_on_the_first_session_on_or_after_their_day():
-    shown = records(*history([(0, 0, 3), (1, 0, 4)])).field(DATES, ASSETS, np.timedelta64(365, "D"))
-    assert np.isnan(shown[:2]).all()
-    np.testing.assert_array_equal(shown[2, :2], [0, 1])  # day 4 is the session after day 3
+def test_records__are_missing_when_too_old_and_age_counts_days_since_the_period_end():
+    dates = pd.DatetimeIndex(["2013-02-20", "2014-02-04", "2014-02-05"])
+    np.testing.assert_array_equal(field(YEAR, dates=dates)[:, 0], [4, 4, np.nan])
+    np.testing.assert_array_equal(field(YEAR, dates=dates, age=True)[:, 0], [51, 400, np.nan])
 
 
-def test_records__age_counts_days_since_the_period_end():
-    age = records(*history([(1, 1, 3)])).age(DATES, ASSETS, np.timedelta64(9, "D"))
-    expected = np.full((len(DATES), ASSETS), np.nan)
-    expected[2:6, 1] = [3, 5, 7, 9]
-    np.testing.assert_array_equal(age, expected)
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("ttm", None), ("latest(x)", None), ("last_n(x, 8, std)", None), ("carried(x, 59)", None),
+        ("median(x)", "cannot be read"), ("ttm(x", "cannot be read"), ("ttm(x, 4)", "more than"),
+        ("last_n(x)", "at least 1|above 0|positive|1"), ("last_n(x, 3, mode)", "'mode' is unknown"),
+        (3, "cannot be read"),
+    ],
+)  # fmt: skip
+def test_parse_rule__reads_what_it_writes_and_refuses_in_one_line(text, match):
+    if match is None:
+        assert parse_rule(str(parse_rule(text))) == parse_rule(text)
+        return
+    with pytest.raises(PanelError, match=match) as caught:
+        parse_rule(text)
+    assert "\n" not in str(caught.value)
 
 
-EVENT = st.tuples(st.integers(0, len(DATES) - 1), st.integers(0, ASSETS - 1))
+# --- splits -------------------------------------------------------------------------------------
+
+DAYS = np.datetime64("2013-01-01", "ns") + np.arange(0, 60, 2) * np.timedelta64(1, "D")
+EVENT = st.tuples(st.integers(0, len(DAYS) - 1), st.integers(0, ASSETS - 1))
 
 
-@given(events=st.sets(EVENT), cut=st.integers(0, len(DATES)))
+@given(events=st.sets(EVENT), cut=st.integers(0, len(DAYS)))
 def test_splits__products_are_those_of_the_definition(events, cut):
-    dense = np.ones((len(DATES), ASSETS))
+    dense = np.ones((len(DAYS), ASSETS))
     for i, (row, asset) in enumerate(sorted(events)):
         dense[row, asset] = (2.0, 0.5, 3.0)[i % 3]
     split = xr.DataArray(dense, dims=("date", "asset"))
-    found = find_splits(split, [(0, cut), (cut, len(DATES))])
+    found = find_splits(split, [(0, cut), (cut, len(DAYS))])
     since = np.cumprod(dense, axis=0)
-    np.testing.assert_array_equal(found.since_start(0, len(DATES), ASSETS), since)
-    if cut < len(DATES):
-        np.testing.assert_array_equal(found.since_start(cut, len(DATES), ASSETS), since[cut:])
+    np.testing.assert_array_equal(found.since_start(0, len(DAYS), ASSETS), since)
+    if cut < len(DAYS):
+        np.testing.assert_array_equal(found.since_start(cut, len(DAYS), ASSETS), since[cut:])
 
     asset = np.repeat(np.arange(ASSETS), 3)
-    basis = np.tile(days([-5, 20, 33]), ASSETS)
-    expected = [dense[b >= DATES, a].prod() for a, b in zip(asset, basis, strict=True)]
-    np.testing.assert_allclose(found.until(DATES, asset, basis), expected)
+    basis = np.tile(DAYS[0] + np.array([-5, 20, 33]) * np.timedelta64(1, "D"), ASSETS)
+    expected = [dense[b >= DAYS, a].prod() for a, b in zip(asset, basis, strict=True)]
+    np.testing.assert_allclose(found.until(DAYS, asset, basis), expected)
 
 
 @pytest.mark.parametrize("odd", [np.nan, 0.0, -1.0, np.inf])

@@ -1,8 +1,7 @@
-"""Tables of annual or quarterly items -> point-in-time fields of a panel store."""
+"""Reports, wide or long -> records in a panel store, and the point-in-time fields of them."""
 
 import os
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,25 +9,26 @@ import pandas as pd
 import xarray as xr
 
 from xfactor import panel
-from xfactor.ingest.companies import read_securities, sector_codes
-from xfactor.ingest.longform import Block, lazy_field
-from xfactor.ingest.records import Records, Splits, find_splits, records
-from xfactor.ingest.reports import match, read_reports, symbols_of
+from xfactor.ingest import ledger
+from xfactor.ingest.companies import Securities, read_securities, sector_codes
+from xfactor.ingest.fields import Spec, constant_rows, publish, specs_of
+from xfactor.ingest.filings import match_filings, read_filings
+from xfactor.ingest.reports import Directory, directory, match, read_reports
 from xfactor.ingest.summary import Summary, written
-from xfactor.store import add_fields, open_panel
+from xfactor.ingest.windows import Rule, parse_rule
+from xfactor.store import open_panel
 
 # Splits up to this long after a period's end are in its report: large companies file by day 60.
 # Of the five splits that fall soon after a period's end in the data this was tried on, the three
 # after 22 to 51 days are in the reports, and the two after 60 and 69 days are not.
-FILING = np.timedelta64(59, "D")
+FILING_DAYS = 59
+MAX_AGE_DAYS = 550
 ATTRS: dict[str, dict[str, Any]] = {
     "book_equity": {"units": "USD", "long_name": "book equity, newest known report"},
     "shares_outstanding": {
         "units": "shares",
         "long_name": "shares outstanding, newest known count carried to the date by splits",
     },
-    "market_cap": {"units": "USD", "long_name": "shares outstanding x close as traded"},
-    "book_to_price": {"units": "1", "long_name": "book equity / market cap, if above 0"},
     "fundamentals_age": {"units": "days", "long_name": "days since the end of the period shown"},
 }
 
@@ -39,11 +39,13 @@ def ingest_fundamentals(
     *,
     securities: str | os.PathLike[str] | None = None,
     lag_days: int = 90,
-    max_age_days: int = 550,
+    max_age_days: int | None = None,
     columns: Mapping[str, str] | None = None,
+    fields: Mapping[str, str] | None = None,
+    received: Any = None,
     progress: bool = False,
 ) -> Summary:
-    """Add point-in-time fundamentals to a store of prices.
+    """Add reports and the point-in-time fields made of them to a store of prices.
 
     Parameters
     ----------
@@ -61,10 +63,16 @@ def ingest_fundamentals(
         Days from the period's end until the report is taken as known, where `source` has no
         date of publication.
     max_age_days
-        Days from the period's end after which a value is missing.
+        Days from the period's end after which a value is missing; 550 if not given.
     columns
         Our name -> the file's name, for columns that the usual names do not find, and for
         further items: ``{"total_assets": "Total Assets"}`` adds the field `total_assets`.
+    fields
+        Further fields -> their rules, see `ingest_records`:
+        ``{"equity_growth": "yoy(book_equity)"}``.
+    received
+        Day on which a file without dates of publication arrived: what it says anew of periods
+        that the store has is known from then on.
     progress
         Show a bar on standard error if the writing takes more than a second.
 
@@ -77,8 +85,9 @@ def ingest_fundamentals(
     ------
     PanelError
         If a file is missing, unreadable or empty, a column is missing, a value is no date or no
-        number, a report stands there twice, no symbol is in the store, or the store lacks
-        `close` or has the fields already. The store is as before then.
+        number, a report stands there twice or with two values, no symbol is in the store, or the
+        store lacks `close` or has a field that is not made of records. The store is as before
+        then.
 
     Notes
     -----
@@ -87,6 +96,11 @@ def ingest_fundamentals(
     that is restated later does not displace a newer one. A value that a report lacks is no
     record: the period before keeps showing until it is too old. `fundamentals_age` is that of
     `book_equity`.
+
+    The reports themselves are kept in the store. Further files may follow, in any order: reports
+    that are there are left out, new ones are appended, and the fields are renewed from the first
+    date that changes. `explain` tells which report gave a number, `as_known` gives the panel as
+    it was known on a day.
 
     `shares_outstanding` is the reported count times the product of `split` since the report, so
     that it is on the same basis as `close` on each date and `market_cap` =
@@ -99,7 +113,8 @@ def ingest_fundamentals(
     Share classes repeat one balance sheet, which would count a company twice; so would a symbol
     that carries another's reports by mistake. Such symbols have the same CIK in `securities`, or
     equal book equity in every period that both have, two at least. Only the one with share
-    counts for the most periods (then the one listed first, then the first symbol) is kept.
+    counts for the most periods (then the one listed first, then the first symbol) is kept; one
+    whose reports are in the store already stays.
 
     `sector` holds one code per asset for all dates, -1 where there is none: the file has no
     history of it.
@@ -120,20 +135,22 @@ def ingest_fundamentals(
            [0.5]])
     """
     lag_days = panel.positive("lag_days", lag_days, 0)
-    max_age_days = panel.positive("max_age_days", max_age_days)
+    arrived = _arrival(received)
     stored = open_panel(store)
     panel.field(stored, "close")
     reports = read_reports(source, lag_days, columns or {})
-    known = read_securities(securities) if securities is not None else None
-    frame, notes = match(reports, symbols_of(stored), known)
+    known = read_securities(securities) if securities is not None else Securities({}, {})
+    assets = directory(store, stored)
+    before = _stored_reports(store, assets)
+    frame, notes = match(reports, assets, known.companies, before)
     items = sorted(reports.items)
-    fields = _fields(frame, stored, items, np.timedelta64(max_age_days, "D"), reports.published)
-    for name in items:
-        other = {"long_name": f"{reports.items[name]}, newest known report"}
-        fields[name].attrs = {**ATTRS.get(name, other), "fill": "forward"}
-    if known is not None and known.sectors:
-        fields["sector"] = _sector(stored, known.sectors)
-    path = add_fields(fields, store, progress=progress)
+    specs = _specs(stored, _usual(reports.items, reports.published), max_age_days)
+    specs |= _specs(stored, _asked(fields), max_age_days)
+    long = {item: _as_records(frame, item, assets.assets) for item in items}
+    fresh = _fresh(store, long, None if reports.published else arrived)
+    _check_items(store, specs, fresh)
+    beside = {"sector": _sector(stored, assets, known.sectors)} if known.sectors else {}
+    path, made = publish(store, fresh, specs, beside=beside, progress=progress)
     return Summary(
         source=str(source),
         store=str(store),
@@ -141,83 +158,253 @@ def ingest_fundamentals(
         rows_kept=len(frame),
         rejected=reports.rejected,
         cleared=reports.cleared,
-        notes=tuple(notes),
-        **written(path, [str(n) for n in fields.data_vars]),
+        notes=(*notes, *_news_note(long, fresh)),
+        **written(path, made),
     )
 
 
-def _fields(
-    frame: pd.DataFrame,
-    stored: xr.Dataset,
-    items: list[str],
-    max_age: np.timedelta64,
-    published: bool,
-) -> xr.Dataset:
-    """Lay the fields out lazily, in the store's chunks."""
-    asset, known, end = (frame[k].to_numpy() for k in ("asset", "known", "end"))
-    history = {name: records(asset, known, end, frame[name].to_numpy(float)) for name in items}
-    dates, n = stored.indexes[panel.DATE].to_numpy(), stored.sizes[panel.ASSET]
+def ingest_records(
+    source: str | os.PathLike[str] | pd.DataFrame,
+    store: str | os.PathLike[str],
+    *,
+    fields: Mapping[str, str] | None = None,
+    securities: str | os.PathLike[str] | None = None,
+    lag_days: int = 90,
+    max_age_days: int | None = None,
+    columns: Mapping[str, str] | None = None,
+    received: Any = None,
+    progress: bool = False,
+) -> Summary:
+    """Append records (asset, item, period, time of publication, value) to a store of prices.
 
-    def shown(name: str) -> Block:
-        return lambda start, stop: history[name].field(dates[start:stop], n, max_age)
+    Parameters
+    ----------
+    source
+        Parquet or CSV file, or a frame, with one row per record: an `asset` (its symbol), an
+        `asset_id` (its label in the store) or a `cik`; the `item`; the `period_end`; the `value`;
+        and where there are any, `known_at` (time of publication), `quarters` (that the value is
+        of: 1 to 4, 0 for a point in time) and `filing` (what it was filed as).
+    store
+        Path of the store.
+    fields
+        Field -> how it is made of an item's records (see Notes). Without it, each item that no
+        field is made of becomes a field of its name, its newest report.
+    securities
+        File with a symbol and a CIK per row, where `source` has a `cik`.
+    lag_days
+        Days from the period's end until a record is taken as known, where `source` does not say.
+    max_age_days
+        Days from the newest period's end after which a value is missing; 550 if not given.
+    columns
+        Our name -> the file's name, for columns that the usual names do not find.
+    received
+        Day on which a file without times of publication arrived: what it says anew of periods
+        that the store has is known from then on.
+    progress
+        Show a bar on standard error if the writing takes more than a second.
 
-    def age(start: int, stop: int) -> np.ndarray:
-        return history["book_equity"].age(dates[start:stop], n, max_age)
+    Returns
+    -------
+    Summary
+        What was read, kept, left out and written.
 
-    makes = {name: shown(name) for name in items} | {"fundamentals_age": age}
-    if "split" in stored:
-        counts = history["shares_outstanding"]
-        basis = counts.known_at
-        if not published:
-            basis = np.minimum(basis, counts.period_end + FILING)
-        makes["shares_outstanding"] = _carried(counts, basis, stored, max_age)
-    ready = xr.Dataset(coords=stored.coords)
-    for name, make in makes.items():
-        ready[name] = _lazy(stored, name, float, make)
-    cap = ready["shares_outstanding"] * stored["close"]
-    ready["market_cap"] = cap.where((cap > 0) & (cap < np.inf))
-    equity = ready["book_equity"]
-    ready["book_to_price"] = equity.where(equity > 0) / ready["market_cap"]
-    for name in ("market_cap", "book_to_price", "fundamentals_age"):
-        ready[name].attrs = dict(ATTRS[name])
-    return ready
+    Raises
+    ------
+    PanelError
+        If the source cannot be read, a rule is none, a record has two values, no asset is in the
+        store, or a field is there that is made otherwise. The store is as before then.
+
+    Notes
+    -----
+    A record counts from the first session on or after `known_at`: one with a time of day counts
+    from the next day. Rules:
+
+    ``latest(item)``
+        the newest period known, of that period the version known last.
+    ``annual(item)``
+        the same among values of four quarters.
+    ``ttm(item)``
+        the sum of the newest quarter and of the three before it, each as known on the day.
+    ``yoy(item)``, ``change(item)``, ``ttm_yoy(item)``
+        growth (new - old) / abs(old), or difference, against the quarter that ended a year
+        earlier; growth of the sum of four quarters.
+    ``last_n(item, n, statistic)``
+        mean, sum, std, min, max or first (oldest) of the n newest periods known.
+    ``age(item)``
+        days since the end of the period that `latest` shows.
+    ``carried(item)``
+        `latest`, times the splits since the record became known.
+
+    A window in which a report is missing is missing: the value before does not stand in for it.
+    The quarter before is the period that ends nearest to 91 days before, within 30 days; fiscal
+    quarters of weeks are found so, and a missing one is not replaced by its neighbour. Where
+    records are of the year to date, a quarter is the difference of two of them, from the day on
+    which both are known; a record of the quarter itself comes before.
+
+    Records are only ever appended. Ingesting them at once, or file by file in any order, gives
+    the same fields.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, pandas as pd, xfactor as xf
+    >>> from xfactor.ingest import ingest_prices, ingest_records
+    >>> folder, line = pathlib.Path(tempfile.mkdtemp()), chr(10)
+    >>> prices = ["date,ticker,close", "2013-02-28,A,10", "2013-03-01,A,11"]
+    >>> _ = (folder / "prices.csv").write_text(line.join(prices))
+    >>> _ = ingest_prices(folder / "prices.csv", folder / "panel.zarr")
+    >>> quarters = pd.DataFrame({
+    ...     "asset": "A", "item": "net_income", "value": [1.0, 2.0, 3.0, 4.0],
+    ...     "period_end": ["2012-03-31", "2012-06-30", "2012-09-30", "2012-12-31"],
+    ...     "known_at": ["2012-05-01", "2012-08-01", "2012-11-01", "2013-03-01"]})
+    >>> _ = ingest_records(quarters, folder / "panel.zarr",
+    ...                    fields={"earnings": "ttm(net_income)"})
+    >>> xf.open_panel(folder / "panel.zarr").earnings.values.ravel()
+    array([nan, 10.])
+    """
+    lag_days = panel.positive("lag_days", lag_days, 0)
+    arrived = _arrival(received)
+    asked = _asked(fields)
+    stored = open_panel(store)
+    filings = read_filings(source, lag_days, columns or {})
+    known = read_securities(securities) if securities is not None else Securities({}, {})
+    assets = directory(store, stored)
+    long, notes = match_filings(filings, assets, known.companies)
+    made_of = {spec.rule.item for spec in specs_of(stored).values()}
+    if fields is None:
+        asked = {item: Rule("latest", item) for item in long if item not in made_of}
+    specs = _specs(stored, asked, max_age_days)
+    fresh = _fresh(store, long, None if filings.published else arrived)
+    _check_items(store, specs, fresh)
+    path, made = publish(store, fresh, specs, progress=progress)
+    return Summary(
+        source=filings.source,
+        store=str(store),
+        rows_read=filings.rows_read,
+        rows_kept=sum(map(len, long.values())),
+        rejected=filings.rejected,
+        cleared=filings.cleared,
+        notes=(*notes, *_news_note(long, fresh)),
+        **written(path, made),
+    )
 
 
-def _carried(
-    shares: Records, basis: np.ndarray, stored: xr.Dataset, max_age: np.timedelta64
-) -> Block:
-    """Return the maker of share counts carried by the splits after the day `basis`."""
-    dates, n = stored.indexes[panel.DATE].to_numpy(), stored.sizes[panel.ASSET]
-    lengths = stored.chunksizes[panel.DATE]
-    edges = pairwise([0, *np.cumsum(lengths).tolist()])
-    splits: Splits = find_splits(stored["split"], edges)
-    # On the basis of the panel's first date, a count can be carried to any date by one product.
-    first = shares.value / splits.until(dates, shares.asset, basis)
-    at_start = Records(shares.asset, shares.known_at, shares.period_end, first)
-
-    def make(start: int, stop: int) -> np.ndarray:
-        counts = at_start.field(dates[start:stop], n, max_age)
-        return counts * splits.since_start(start, stop, n)
-
-    return make
+def _arrival(received: Any) -> np.datetime64 | None:
+    if received is None:
+        return None
+    try:
+        return pd.Timestamp(received).to_datetime64().astype("datetime64[ns]")
+    except (ValueError, TypeError):
+        raise panel.error(
+            f"received={panel.shown(received)} was given", "a date", "Use e.g. 2014-01-31"
+        ) from None
 
 
-def _sector(stored: xr.Dataset, sectors: Mapping[str, str]) -> xr.DataArray:
-    codes, words = sector_codes(symbols_of(stored), sectors)
+def _asked(fields: Mapping[str, str] | None) -> dict[str, Rule]:
+    for name in fields or {}:
+        if not (isinstance(name, str) and name.isidentifier()):
+            raise panel.error(f"fields names {panel.shown(name)}", "a word", "Choose another name")
+    return {name: parse_rule(text) for name, text in (fields or {}).items()}
 
-    def make(start: int, stop: int) -> np.ndarray:
-        return np.repeat(codes[None], stop - start, axis=0)
 
-    return _lazy(stored, "sector", np.int16, make).assign_attrs(
+def _usual(items: Mapping[str, str], published: bool) -> dict[str, Rule]:
+    """Return the fields of a table of annual reports."""
+    rules = {item: Rule("latest", item) for item in sorted(items)}
+    rules["shares_outstanding"] = Rule(
+        "carried", "shares_outstanding", 0 if published else FILING_DAYS
+    )
+    return rules | {"fundamentals_age": Rule("age", "book_equity")}
+
+
+def _specs(
+    stored: xr.Dataset, rules: Mapping[str, Rule], max_age_days: int | None
+) -> dict[str, Spec]:
+    """Return specs; a field that is in the store keeps what is not asked for."""
+    there, out = specs_of(stored), {}
+    days = panel.positive("max_age_days", MAX_AGE_DAYS if max_age_days is None else max_age_days)
+    for name, rule in rules.items():
+        old = there.get(name)
+        if old is not None and old.rule.name == rule.name == "carried":
+            rule = old.rule  # the first file decides on the basis of share counts
+        age = old.max_age_days if old is not None and max_age_days is None else days
+        long_name = f"{rule.item.replace('_', ' ')}, newest known report"
+        if rule.name != "latest":
+            long_name = f"{rule}, as known"
+        attrs = ATTRS.get(name, {"long_name": long_name})
+        out[name] = Spec(rule, age, attrs if rule.name == "age" else {**attrs, "fill": "forward"})
+    return out
+
+
+def _fresh(
+    store: str | os.PathLike[str], long: Mapping[str, pd.DataFrame], received: np.datetime64 | None
+) -> dict[str, pd.DataFrame]:
+    """Return the records of each item that are not in the store."""
+    fresh = {}
+    for item, frame in long.items():
+        stored = ledger.read_records(store, item)
+        if received is not None and len(stored):
+            frame = ledger.restated(stored, frame, received)
+        fresh[item] = ledger.news(stored, frame, item)
+    return fresh
+
+
+def _check_items(
+    store: str | os.PathLike[str], specs: Mapping[str, Spec], fresh: Mapping[str, pd.DataFrame]
+) -> None:
+    there = {*ledger.stored_items(store), *fresh}
+    for name, spec in specs.items():
+        if spec.rule.item not in there:
+            raise panel.error(
+                f"{name} is {spec.rule}, and there are no records of {spec.rule.item!r}",
+                f"one of {', '.join(sorted(there)) or 'none'}",
+                "Correct the rule",
+            )
+
+
+def _stored_reports(store: str | os.PathLike[str], assets: Directory) -> pd.DataFrame:
+    """Return what tells share classes apart, of the reports that the store has."""
+    names = assets.names()
+    frames = []
+    for item in ("book_equity", "shares_outstanding"):
+        frame = ledger.read_records(store, item).rename(
+            columns={"period_end": "end", "value": item}
+        )
+        frame = frame.drop_duplicates(["asset", "end", "known_at"])
+        frames.append(frame.set_index(["asset", "end", "known_at"])[[item]])
+    both = (
+        frames[0].join(frames[1], how="outer").reset_index().rename(columns={"known_at": "known"})
+    )
+    position = assets.assets.get_indexer(pd.Index(both["asset"]))
+    both = both[position >= 0].assign(asset=position[position >= 0])
+    return both.assign(symbol=names[both["asset"]].to_numpy() if len(both) else None)
+
+
+def _as_records(frame: pd.DataFrame, item: str, assets: pd.Index) -> pd.DataFrame:
+    """Return the records of one column of a table of reports."""
+    there = frame[frame[item].notna()]
+    return pd.DataFrame(
+        {
+            "asset": assets.to_numpy()[there["asset"]],
+            "period_end": there["end"].dt.floor("D").to_numpy(),
+            "known_at": there["known"].to_numpy(),
+            "value": there[item].to_numpy(float),
+            "quarters": np.int8(0),
+            "filing": "",
+        }
+    )[list(ledger.COLUMNS)]
+
+
+def _news_note(
+    long: Mapping[str, pd.DataFrame], fresh: Mapping[str, pd.DataFrame]
+) -> tuple[str, ...]:
+    came, new = (sum(map(len, m.values())) for m in (long, fresh))
+    return () if came == new else (f"{came - new:,} of {came:,} records were in the store already",)
+
+
+def _sector(stored: xr.Dataset, assets: Directory, sectors: Mapping[str, str]) -> xr.DataArray:
+    codes, words = sector_codes(assets.names(), sectors)
+    return constant_rows(stored, "sector", codes).assign_attrs(
         long_name="sector, one for all dates",
         flag_values=list(range(len(words))),
         flag_meanings=" ".join("_".join(w.split()) for w in words),
         fill="forward",
     )
-
-
-def _lazy(stored: xr.Dataset, name: str, dtype: type, make: Block) -> xr.DataArray:
-    dims = (panel.DATE, panel.ASSET)
-    chunk = stored.chunksizes[panel.DATE][0]
-    data = lazy_field(name, {d: stored.sizes[d] for d in dims}, dtype, make, chunk)
-    return xr.DataArray(data, dims=dims, coords={d: stored[d] for d in dims})

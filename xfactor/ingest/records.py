@@ -1,4 +1,4 @@
-"""Which record of a history shows on which date: the as-of join, and shares carried by splits.
+"""Records as they were filed, what they show on which date, and shares carried by splits.
 
 A record says: of this asset, for the period that ended then, known from that day on, the value
 was this. On date t a field shows the record of the newest period among those known by t, and of
@@ -14,20 +14,118 @@ import pandas as pd
 import xarray as xr
 
 DAY = np.timedelta64(1, "D")
+NS = "datetime64[ns]"
 
 
 @dataclass(frozen=True)
 class Records:
-    """The records of one field that ever show, sorted by asset and then by `known_at`.
+    """The records of one item, sorted by asset, `known_at`, `period_end` and `quarters`.
 
     Parameters
     ----------
     asset
-        Position of the asset in the panel.
+        int64, position of the asset in the panel.
     known_at, period_end
-        datetime64[ns].
+        datetime64[ns]; the latter without a time of day.
     value
         float64, none missing.
+    quarters
+        int64, quarters that the value is of; 0 for a point in time, or where nobody says.
+    row
+        int64, position of each record in the arrays that were sorted.
+    """
+
+    asset: np.ndarray
+    known_at: np.ndarray
+    period_end: np.ndarray
+    value: np.ndarray
+    quarters: np.ndarray
+    row: np.ndarray
+
+    def keep(self, mask: np.ndarray) -> "Records":
+        """Return the records of `mask`."""
+        return Records(*(getattr(self, f)[mask] for f in self.__dataclass_fields__))
+
+    def starts(self, assets: int) -> np.ndarray:
+        """Return the position at which each asset's records begin, and where the last ends."""
+        return np.searchsorted(self.asset, np.arange(assets + 1))
+
+    def days(self) -> np.ndarray:
+        """Return the periods' ends as int64 days."""
+        return self.period_end.astype("datetime64[D]").astype(np.int64)
+
+    def latest(self) -> "History":
+        """Return what shows where the newest period's last version is wanted."""
+        # One key for asset and period, so that a running maximum starts anew with each asset.
+        days = self.days()
+        low = days.min(initial=0)
+        key = self.asset * (days.max(initial=0) - low + 1) + (days - low)
+        live = key == np.maximum.accumulate(key)
+        return History(*(a[live] for a in (self.asset, self.known_at, self.period_end, self.value)))
+
+
+def sort_records(
+    asset: np.ndarray,
+    known_at: np.ndarray,
+    period_end: np.ndarray,
+    value: np.ndarray,
+    quarters: np.ndarray | None = None,
+) -> Records:
+    """Sort the records of one item and leave out those without a value.
+
+    Parameters
+    ----------
+    asset, known_at, period_end, value, quarters
+        As in `Records`, in any order; a missing or infinite value is no record.
+
+    Returns
+    -------
+    Records
+        Sorted.
+    """
+    quarters = np.zeros(len(asset), np.int64) if quarters is None else quarters.astype(np.int64)
+    there = np.flatnonzero(np.isfinite(value))
+    days = period_end.astype("datetime64[D]").astype(NS)
+    row = there[_order(*(k[there] for k in (asset, known_at.astype(NS), days, quarters)))]
+    return Records(
+        asset[row].astype(np.int64),
+        known_at[row].astype(NS),
+        days[row],
+        value[row],
+        quarters[row],
+        row,
+    )
+
+
+def _order(*keys: np.ndarray) -> np.ndarray:
+    """Return the order by several keys, the first of which counts most.
+
+    Where they fit, they are packed into one whole number: sorting that takes a third of the time.
+    """
+    packed = np.zeros(len(keys[0]), np.int64)
+    room = 1
+    for key in keys:
+        whole = key.view(np.int64) if key.dtype.kind == "M" else key.astype(np.int64)
+        low = whole.min(initial=whole[0] if len(whole) else 0)
+        step = np.gcd.reduce(whole - low) or 1  # of times: whole days, minutes or seconds
+        width = int((whole.max(initial=low) - low) // step) + 1
+        room *= width
+        if room >= 2**63:
+            return np.lexsort(keys[::-1])
+        packed = packed * width + (whole - low) // step
+    return np.argsort(packed, kind="stable")
+
+
+@dataclass(frozen=True)
+class History:
+    """What a field shows, event by event, sorted by asset and then by `known_at`.
+
+    Parameters
+    ----------
+    asset, known_at, period_end
+        As in `Records`; `period_end` is that of the newest period.
+    value
+        float64; missing where the newest period is known but not what it is compared with.
     """
 
     asset: np.ndarray
@@ -35,60 +133,82 @@ class Records:
     period_end: np.ndarray
     value: np.ndarray
 
-    def showing(self, dates: np.ndarray, assets: int) -> np.ndarray:
-        """Return the position of the record that shows in each (date, asset) cell, or -1.
-
-        `dates` may be any stretch of the panel's: records known before it count from its start.
-        """
-        cells = np.full((len(dates), assets), -1, np.int64)
+    def on(self, dates: np.ndarray, assets: int) -> "Timeline":
+        """Lay the events out along the dates of a panel."""
         row = np.searchsorted(dates, self.known_at, side="left")
-        within = np.flatnonzero(row < len(dates))
-        np.maximum.at(cells, (row[within], self.asset[within]), within)
-        return np.maximum.accumulate(cells, axis=0, out=cells)
-
-    def field(self, dates: np.ndarray, assets: int, max_age: np.timedelta64) -> np.ndarray:
-        """Return the value that shows in each cell; NaN where none does or it is too old."""
-        return self._spread(self.value, dates, assets, max_age)
-
-    def age(self, dates: np.ndarray, assets: int, max_age: np.timedelta64) -> np.ndarray:
-        """Return the days since the period end of the record that shows; NaN as in `field`."""
-        ended = self.period_end.astype("datetime64[ns]").view(np.int64).astype(float)
-        then = self._spread(ended, dates, assets, max_age)
-        now = dates.astype("datetime64[ns]").view(np.int64).astype(float)
-        return (now[:, None] - then) / float(DAY.astype("timedelta64[ns]").astype(np.int64))
-
-    def _spread(
-        self, values: np.ndarray, dates: np.ndarray, assets: int, max_age: np.timedelta64
-    ) -> np.ndarray:
-        shown = self.showing(dates, assets)
-        expired = np.append(self.period_end + max_age, np.datetime64("NaT"))[shown]
-        return np.where(dates[:, None] <= expired, np.append(values, np.nan)[shown], np.nan)
+        width = len(dates) + 1  # the last row is "after the panel"
+        small = np.uint16 if width < 2**16 else np.int64
+        order = np.argsort(row.astype(small), kind="stable")
+        return Timeline(self, dates, assets, self.asset * width + row, order, row[order])
 
 
-def records(
-    asset: np.ndarray, known_at: np.ndarray, period_end: np.ndarray, value: np.ndarray
-) -> Records:
-    """Sort the records of one field and leave out those without a value or that never show.
+@dataclass(frozen=True)
+class Timeline:
+    """Events by the date on which they first show.
 
     Parameters
     ----------
-    asset, known_at, period_end, value
-        As in `Records`, in any order; a missing value is no record.
-
-    Returns
-    -------
-    Records
-        Ready to be joined.
+    history, dates, assets
+        What is laid out, and along what.
+    key
+        Asset and row of each event in one number; increasing.
+    order, row
+        Events in the order of their rows, and these rows.
     """
-    there = np.flatnonzero(~np.isnan(value))
-    order = there[np.lexsort((period_end[there], known_at[there], asset[there]))]
-    asset, period = asset[order], period_end[order].astype("datetime64[ns]")
-    # One key for asset and period, so that a running maximum starts anew with each asset.
-    _, rank = np.unique(period, return_inverse=True)
-    key = asset * (len(order) + 1) + rank
-    live = key == np.maximum.accumulate(key)
-    kept = order[live]
-    return Records(asset[live], known_at[kept], period[live], value[kept])
+
+    history: History
+    dates: np.ndarray
+    assets: int
+    key: np.ndarray
+    order: np.ndarray
+    row: np.ndarray
+
+    def block(self, start: int, stop: int) -> "Block":
+        """Cut out what the dates `start` to `stop` (before the end) need: a task of its own."""
+        width = len(self.dates) + 1
+        own = np.arange(self.assets) * width
+        last = np.searchsorted(self.key, own + start, side="right") - 1
+        last = last[(last >= 0) & (self.key[last] >= own)] if len(self.key) else last[:0]
+        low, high = np.searchsorted(self.row, [start + 1, stop])
+        inside = self.order[low:high]
+        events = np.concatenate([last, inside])
+        rows = np.concatenate([np.zeros(len(last), np.int64), self.row[low:high] - start])
+        h = self.history
+        return Block(
+            self.dates[start:stop], self.assets, rows, h.asset[events],
+            h.period_end[events], h.value[events],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Block:
+    """What shows on a few dates: the events before them in their first row, then the others."""
+
+    dates: np.ndarray
+    assets: int
+    row: np.ndarray
+    asset: np.ndarray
+    period_end: np.ndarray
+    value: np.ndarray
+
+    def field(self, max_age: np.timedelta64) -> np.ndarray:
+        """Return the value that shows in each cell; NaN where none does or it is too old."""
+        return self._spread(self.value, max_age)
+
+    def age(self, max_age: np.timedelta64) -> np.ndarray:
+        """Return the days since the end of the period that shows; NaN as in `field`."""
+        ended = self.period_end.view(np.int64).astype(float)
+        then = self._spread(np.where(np.isnan(self.value), np.nan, ended), max_age)
+        now = self.dates.astype(NS).view(np.int64).astype(float)
+        return (now[:, None] - then) / float(DAY.astype("timedelta64[ns]").astype(np.int64))
+
+    def _spread(self, values: np.ndarray, max_age: np.timedelta64) -> np.ndarray:
+        cells = np.full((len(self.dates), self.assets), -1, np.int64)
+        # In the order of dates, and of an asset in the order of events: the last one stays.
+        cells[self.row, self.asset] = np.arange(len(self.row))
+        shown = np.maximum.accumulate(cells, axis=0, out=cells)
+        expired = np.append(self.period_end + max_age, np.datetime64("NaT", "ns"))[shown]
+        return np.where(self.dates[:, None] <= expired, np.append(values, np.nan)[shown], np.nan)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ import pandas as pd
 import xarray as xr
 
 from xfactor import panel
-from xfactor.ingest.companies import Securities, repeats
+from xfactor.identity import Symbols
+from xfactor.identity import symbols as symbols_of_store
+from xfactor.ingest.companies import repeats
 from xfactor.ingest.prices import SYMBOLS
 from xfactor.ingest.summary import listing
 from xfactor.ingest.tables import Column, Table, read_table
@@ -120,25 +122,80 @@ def _items(table: Table) -> tuple[dict[str, np.ndarray], dict[str, int]]:
     return values, cleared
 
 
-def symbols_of(stored: xr.Dataset) -> pd.Index:
-    """Return the symbols of a store's assets; their labels where it has no symbols.
+@dataclass(frozen=True)
+class Directory:
+    """The assets of a store, by symbol.
 
     Parameters
     ----------
-    stored
-        An open store.
+    symbols
+        Their symbols, and when.
+    assets
+        Labels of the panel.
+    """
+
+    symbols: Symbols
+    assets: pd.Index
+
+    def names(self) -> pd.Index:
+        """Return the symbol that each asset had last."""
+        order = np.argsort(self.symbols.end, kind="stable")
+        last = dict(
+            zip(self.symbols.asset[order].tolist(), self.symbols.symbol[order], strict=True)
+        )
+        return pd.Index([str(last.get(a, a)) for a in self.assets], dtype=object)
+
+    def find(self, symbol: np.ndarray, known: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Return the position of the asset of each report, or -1.
+
+        It is that which has the symbol when the report becomes known, else when the period ends,
+        else the only one that ever had it.
+        """
+        spell = self.symbols.locate(symbol, known)
+        spell = np.where(spell < 0, self.symbols.locate(symbol, end), spell)
+        owners = pd.DataFrame({"symbol": self.symbols.symbol, "asset": self.symbols.asset})
+        owners = owners.drop_duplicates()
+        only = owners.drop_duplicates("symbol", keep=False)
+        only = only.set_index("symbol")["asset"]
+        position = self.assets.get_indexer(pd.Index(self.symbols.asset))[spell]
+        place = pd.Index(only.index).get_indexer(pd.Index(symbol, dtype=object))
+        alone = np.append(self.assets.get_indexer(pd.Index(only)), -1)[place]
+        return np.where(spell < 0, alone, position)
+
+
+def directory(store: str | os.PathLike[str], stored: xr.Dataset) -> Directory:
+    """Return the assets of a store by symbol.
+
+    Parameters
+    ----------
+    store, stored
+        Path of a store, and the store opened.
 
     Returns
     -------
-    pandas.Index
-        Strings.
+    Directory
+        To find assets in.
+
+    Raises
+    ------
+    PanelError
+        If a symbol names several assets and the store has no history of symbols.
     """
-    label = stored["symbol"] if "symbol" in stored.coords else stored[panel.ASSET]
-    return pd.Index([str(s) for s in label.to_numpy()], dtype=object)
+    found = symbols_of_store(store)
+    always = found.start == found.start.min(initial=found.start[0])
+    twice = pd.Series(found.symbol[always]).duplicated()
+    if twice.any():
+        raise panel.error(
+            f"the symbol {found.symbol[always][twice.to_numpy()][0]!r} names several assets of "
+            "the store",
+            "one asset for each symbol",
+            "Give each asset of the store a symbol of its own",
+        )
+    return Directory(found, stored.indexes[panel.ASSET])
 
 
 def match(
-    reports: Reports, symbols: pd.Index, known: Securities | None
+    reports: Reports, known: Directory, companies: Mapping[str, str], before: pd.DataFrame
 ) -> tuple[pd.DataFrame, list[str]]:
     """Find the assets of the reports; drop those of unknown symbols and repeated ones.
 
@@ -146,10 +203,12 @@ def match(
     ----------
     reports
         What was read; the rows dropped are added to `rejected`.
-    symbols
-        Those of the panel's assets, in their order.
     known
-        What is known of the securities.
+        The store's assets by symbol.
+    companies
+        Symbol -> company, where known.
+    before
+        Reports that the store has, as the columns of the frame that is returned.
 
     Returns
     -------
@@ -160,35 +219,33 @@ def match(
     Raises
     ------
     PanelError
-        If a symbol names several assets or none is found.
+        If none of the symbols is found.
     """
-    if not symbols.is_unique:
-        raise panel.error(
-            f"the symbol {symbols[symbols.duplicated()][0]!r} names several assets of the store",
-            "one asset for each symbol",
-            "Give each asset of the store a symbol of its own",
-        )
     notes, frame = list(reports.notes), reports.frame
-    position = symbols.get_indexer(pd.Index(frame["symbol"]))
-    absent = sorted(set(frame["symbol"][position < 0]))
+    symbol, day, end = (frame[n].to_numpy() for n in ("symbol", "known", "end"))
+    position = known.find(symbol, day, end)
+    absent = sorted(set(symbol[position < 0]))
     reports.rejected["of symbols not in the store"] = int((position < 0).sum())
     if absent:
         notes.append(f"{len(absent)} symbols are not in the store: {listing(absent)}")
     frame = frame.assign(asset=position)[position >= 0]
+    names = known.names()
     if frame.empty:
         raise panel.error(
             f"none of the symbols of the reports ({listing(absent)}) is in the store",
-            f"symbols like {listing(symbols[:3].tolist())}",
+            f"symbols like {listing(names[:3].tolist())}",
             "Check the column; type --columns asset=NAME for another",
         )
-    dropped = repeats(frame, known.companies if known is not None else {})
+    had = set(before["symbol"])
+    dropped = repeats(pd.concat([before, frame], ignore_index=True), companies)
+    dropped = {s: kept for s, kept in dropped.items() if s not in had}
     second = frame["symbol"].isin(list(dropped))
     reports.rejected["that repeat another symbol"] = int(second.sum())
     if dropped:
         pairs = [f"{symbol} ({kept} kept)" for symbol, kept in sorted(dropped.items())]
         notes.append(f"left out because they repeat another symbol: {listing(pairs)}")
     frame = frame[~second]
-    without = sorted(set(symbols) - set(frame["symbol"]))
+    without = sorted(set(names) - set(frame["symbol"]) - had)
     if without:
         notes.append(f"{len(without)} assets have no fundamentals: {listing(without)}")
     return frame, notes

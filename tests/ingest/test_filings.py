@@ -1,0 +1,120 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+import xfactor as xf
+from tests.ingest import files
+from xfactor.ingest import ingest_records
+
+DATES = pd.bdate_range("2013-01-01", "2014-12-31", name="date")
+GOOD = {
+    "asset": "A",
+    "item": "x",
+    "period_end": "2012-12-31",
+    "known_at": "2013-02-20",
+    "value": 1.0,
+}
+
+
+def rows(*changes) -> pd.DataFrame:
+    return pd.DataFrame([GOOD | c for c in changes])
+
+
+@pytest.fixture
+def store(tmp_path):
+    return files.panel_store(tmp_path, DATES, ["A", "B"])
+
+
+def shown(store, day="2013-06-03", field="x"):
+    return xf.open_panel(store)[field].sel(date=day).values.tolist()
+
+
+@pytest.mark.parametrize("form", ["frame", "csv", "parquet"])
+def test_ingest_records__reads_frames_and_files_by_usual_names(tmp_path, store, form):
+    frame = rows({}, {"asset": "B", "value": 2.0, "item": "y"})
+    renamed = frame.rename(columns={"asset": "ticker", "known_at": "filing date"})
+    source = frame
+    if form == "csv":
+        source = files.csv_file(tmp_path, renamed)
+    elif form == "parquet":
+        source = files.parquet_file(tmp_path, renamed.to_dict("list"))
+    summary = ingest_records(source, store)
+    np.testing.assert_equal(shown(store), [1.0, np.nan])
+    np.testing.assert_equal(shown(store, field="y"), [np.nan, 2.0])
+    assert (summary.rows_read, summary.rows_kept) == (2, 2)
+    assert set(summary.fields) == {"x", "y"}
+    assert xf.open_panel(store)["x"].attrs["rule"] == "latest(x)"
+
+
+def test_ingest_records__takes_labels_and_companies_for_assets(tmp_path, store):
+    ingest_records(rows({}).assign(asset_id=2).drop(columns="asset"), store)
+    np.testing.assert_equal(shown(store), [np.nan, 1.0])
+    listing = files.text_file(tmp_path, "Symbol,CIK\nB,0000000011\nA,22\n", "securities.csv")
+    by_cik = rows({"cik": 22}, {"cik": 99}).drop(columns="asset")
+    summary = ingest_records(by_cik, store, securities=listing)
+    assert shown(store) == [1.0, 1.0]
+    assert summary.rejected["of assets not in the store"] == 1
+
+
+def test_ingest_records__counts_what_it_leaves_out_by_its_first_reason(store):
+    bad = [
+        {"asset": None}, {"item": None, "asset": None}, {"value": np.nan}, {"value": np.inf},
+        {"quarters": 7}, {"known_at": "2012-12-30"}, {"known_at": None},
+        {"item": "shares_outstanding", "value": 0.0}, {"asset": "ZZZ"},
+    ]  # fmt: skip
+    frame = rows({}, *bad)
+    frame["quarters"] = frame["quarters"].fillna(0)
+    summary = ingest_records(frame, store)
+    assert summary.rows_kept == 1
+    assert {k: n for k, n in summary.rejected.items() if n} == {
+        "without an asset": 2,
+        "without a value": 1,
+        "with an infinite value": 1,
+        "of no 0 to 4 quarters": 1,
+        "known before their period ended": 1,
+        "without a date": 1,
+        "of shares not above 0": 1,
+        "of assets not in the store": 1,
+    }
+
+
+def test_ingest_records__without_times_of_publication_takes_the_lag(store):
+    frame = rows({}).drop(columns="known_at")
+    summary = ingest_records(frame, store, lag_days=45)
+    np.testing.assert_equal(shown(store, "2013-02-13")[0], np.nan)
+    assert shown(store, "2013-02-14")[0] == 1.0
+    assert any("some days after" in note for note in summary.notes)
+
+
+def test_ingest_records__a_record_again_is_left_out_and_new_fields_are_made_of_old_ones(store):
+    ingest_records(rows({}), store)
+    summary = ingest_records(rows({}, {}), store, fields={"mean": "last_n(x, 1)"})
+    assert "2 of 2 records were in the store already" in summary.notes
+    assert shown(store, field="mean")[0] == 1.0
+    assert list(summary.fields) == ["mean"]
+
+
+BAD = [
+    (rows({}).drop(columns="value"), {}, "no column 'value'"),
+    (rows({}).drop(columns="asset"), {}, "no column 'asset'"),
+    (rows({"value": "many"}), {}, "'value' of the frame cannot be read"),
+    (rows({"period_end": "soon"}), {}, "'period_end' of the frame cannot be read"),
+    (rows({"asset": "ZZZ"}), {}, r"none of the assets of the records \(ZZZ\)"),
+    (rows({"item": "net income"}), {}, "'net income' is no word"),
+    (rows({}, {"value": 2.0}), {}, "has two values known at 2013-02-20"),
+    (rows({}), {"fields": {"f": "mean(x)"}}, "cannot be read"),
+    (rows({}), {"fields": {"f": "ttm(y)"}}, "no records of 'y'"),
+    (rows({}), {"fields": {"close": "ttm(x)"}}, "already has close"),
+    (rows({}), {"max_age_days": 0}, "max_age_days"),
+    (rows({}), {"received": "soon"}, "received='soon'"),
+    (rows({}), {"lag_days": -1}, "lag_days"),
+]
+
+
+@pytest.mark.parametrize(("frame", "options", "match"), BAD)
+def test_ingest_records__refuses_in_one_line_and_leaves_the_store(store, frame, options, match):
+    before = files.bytes_of(store)
+    with pytest.raises(xf.PanelError, match=match) as caught:
+        ingest_records(frame, store, **options)
+    assert "\n" not in str(caught.value)
+    assert files.bytes_of(store) == before
