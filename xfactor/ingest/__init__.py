@@ -3,6 +3,17 @@
 from xfactor.ingest.french import read_french
 from xfactor.ingest.fundamentals import ingest_fundamentals
 from xfactor.ingest.prices import ingest_prices
-from xfactor.ingest.summary import Summary
+from xfactor.ingest.sessions import SessionCheck, check_sessions
+from xfactor.ingest.summary import FieldCounts, Summary
+from xfactor.ingest.table import ingest_table
 
-__all__ = ["Summary", "ingest_fundamentals", "ingest_prices", "read_french"]
+__all__ = [
+    "FieldCounts",
+    "SessionCheck",
+    "Summary",
+    "check_sessions",
+    "ingest_fundamentals",
+    "ingest_prices",
+    "ingest_table",
+    "read_french",
+]

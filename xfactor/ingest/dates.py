@@ -129,7 +129,9 @@ class Dates:
         kind = column.type
         if pa.types.is_timestamp(kind) and kind.tz is not None:
             raise self._zoned(path)
-        if pa.types.is_temporal(kind) and not (pa.types.is_time(kind) or pa.types.is_duration(kind)):
+        if pa.types.is_temporal(kind) and not (
+            pa.types.is_time(kind) or pa.types.is_duration(kind)
+        ):
             return _in_range(column.cast(pa.timestamp("us"), safe=False).to_numpy(False))
         if pa.types.is_integer(kind):
             column = column.cast(pa.string())

@@ -41,6 +41,13 @@ class Column:
     required: bool = False
 
 
+SYMBOLS = ("symbol", "ticker", "ticker symbol", "permno", "sid", "stock", "name")
+DATE = Column(
+    "date", "date", ("timestamp", "datetime", "time", "day", "trading day", "unnamed: 0", ""), True
+)
+ASSET = Column("asset", "text", SYMBOLS, True)
+
+
 @dataclass(frozen=True)
 class Text:
     """A text column: `words[codes]`, with the code -1 where there is none."""
@@ -145,8 +152,19 @@ def _sniff(path: Path) -> tuple[bool, bool]:
 # --- columns ------------------------------------------------------------------------------------
 
 
-def _normal(name: str) -> str:
-    """Reduce a column name to its words: ``"5. Adjusted_Close "`` is ``"adjusted close"``."""
+def normal(name: str) -> str:
+    """Reduce a column name to its words: ``"5. Adjusted_Close "`` is ``"adjusted close"``.
+
+    Parameters
+    ----------
+    name
+        As it stands in a file.
+
+    Returns
+    -------
+    str
+        Lower case, blanks between words.
+    """
     bare = re.sub(r"^\s*\d+\.\s+", "", name).strip().strip("<>").lower()
     return re.sub(r"[\s_.\-]+", " ", bare).strip()
 
@@ -161,15 +179,15 @@ def _resolve(
     """Return our name -> the file's name."""
     known = [c.name for c in wanted]
     names: dict[str, str] = dict(columns or {})
-    absent = partial(_no_column, path, header, columns is not None)
+    absent = partial(no_column, path, header, columns is not None)
     for ours, theirs in names.items():
         if ours not in known:
             raise panel.error(f"columns names {ours!r}", f"one of {', '.join(known)}", "Correct it")
         if theirs not in header:
             raise absent(f"no column {theirs!r}", ours)
-    words = {_normal(name): name for name in reversed(header)}
+    words = {normal(name): name for name in reversed(header)}
     for column in wanted:
-        hits = [words[a] for a in (_normal(column.name), *column.aliases) if a in words]
+        hits = [words[a] for a in (normal(column.name), *column.aliases) if a in words]
         if column.name not in names and hits:
             names[column.name] = hits[0]
         if column.required and column.name not in names:
@@ -185,9 +203,27 @@ def _resolve(
     return names
 
 
-def _no_column(
-    path: Path, header: list[str], mapped: bool, what: str, ours: str
+def no_column(
+    path: Path | str, header: list[str], mapped: bool, what: str, ours: str
 ) -> panel.PanelError:
+    """Build the message for a column that is not there.
+
+    Parameters
+    ----------
+    path, header
+        The file, and its columns.
+    mapped
+        The caller has a way to name the column.
+    what
+        What is not there.
+    ours
+        Our name of it.
+
+    Returns
+    -------
+    PanelError
+        To be raised.
+    """
     more = len(header) - COLUMNS_SHOWN
     listed = ", ".join(repr(shorten(h)) for h in header[:COLUMNS_SHOWN])
     remedy = f"Rename one {ours!r}"
