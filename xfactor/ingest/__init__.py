@@ -6,6 +6,7 @@ from xfactor.ingest.prices import ingest_prices
 from xfactor.ingest.sessions import SessionCheck, check_sessions
 from xfactor.ingest.summary import FieldCounts, Summary
 from xfactor.ingest.table import ingest_table
+from xfactor.ingest.wide import ingest_wide
 
 __all__ = [
     "FieldCounts",
@@ -15,5 +16,6 @@ __all__ = [
     "ingest_fundamentals",
     "ingest_prices",
     "ingest_table",
+    "ingest_wide",
     "read_french",
 ]

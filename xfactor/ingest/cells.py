@@ -131,6 +131,7 @@ class Words:
     what: str
     whole: bool = False
     code: dict[str, int] = field(default_factory=dict)
+    _seen: dict[str, int] = field(default_factory=dict)
 
     def encode(self, column: pa.Array, path: str, name: str) -> np.ndarray:
         """Return int32 codes of a batch: -1 for nothing, -2 for what cannot be used."""
@@ -144,7 +145,7 @@ class Words:
                 f"column {name!r} of {path} has the type {kind}", "text", "Convert it"
             )
         codes, words = split(column)
-        mine = np.array([*map(self._one, words), BLANK], np.int32)
+        mine = np.array([*map(self._look, words), BLANK], np.int32)
         if len(self.code) > MOST_WORDS:
             raise panel.error(
                 f"column {name!r} of {path} has more than {MOST_WORDS:,} distinct words",
@@ -152,6 +153,14 @@ class Words:
                 "Name another column",
             )
         return mine[codes]
+
+    def _look(self, word: str) -> int:
+        code = self._seen.get(word)
+        if code is None:
+            code = self._one(word)
+            if len(self._seen) <= MOST_WORDS:  # what cannot be used may be of any number
+                self._seen[word] = code
+        return code
 
     def _one(self, word: str) -> int:
         word = word.strip()

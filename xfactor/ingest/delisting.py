@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -130,22 +131,13 @@ def _read(source: Source, labels: Labels) -> tuple[np.ndarray, np.ndarray, list[
 
 
 def _rows(part: Part) -> Iterator[tuple[str, float, np.datetime64]]:
-    names = [find_column(f, part.header) for f in (KEY, RETURN, DAY)]
-    for spec, name in zip((KEY, RETURN), names[:2], strict=True):
-        if name is None:
-            raise no_column(
-                part.name, part.header, False, f"no column for {spec.name!r}", spec.name
-            )
-    asset, column, day = names
-    assert asset is not None
-    assert column is not None
-    wanted = list(dict.fromkeys(n for n in names if n is not None))
+    asset, column = _needed(part, KEY), _needed(part, RETURN)
+    day = find_column(DAY, part.header)
+    wanted = list(dict.fromkeys([asset, column] if day is None else [asset, column, day]))
     for name in wanted:
         check_once(part, name)
     words = Words("assets")
-    dates = None if day is None else Dates(
-        day, None, lambda: (words_of(b.columns[day]) for b in part.batches([day]))
-    )  # fmt: skip
+    dates = None if day is None else Dates(day, None, partial(_words, part, day))
     for batch in part.batches(wanted):
         codes = words.encode(batch.columns[asset], part.name, asset)
         found, bad = numbers(batch.columns[column], part.name, column)
@@ -158,9 +150,22 @@ def _rows(part: Part) -> Iterator[tuple[str, float, np.datetime64]]:
                 "decimal returns of at least -1",
                 "Correct or empty these cells",
             )
-        none = np.full(len(codes), np.datetime64("NaT", "ns"))
-        days = none if dates is None else dates.read(batch.columns[day], part.name)
+        days = np.full(len(codes), np.datetime64("NaT", "ns"))
+        if dates is not None:
+            days = dates.read(batch.columns[dates.name], part.name)
         listed = words.listed()
         for code, number, when in zip(codes.tolist(), found.tolist(), days, strict=True):
             if code >= 0 and number == number:
                 yield listed[code], number, when
+
+
+def _words(part: Part, day: str) -> Iterator[np.ndarray]:
+    return (words_of(batch.columns[day]) for batch in part.batches([day]))
+
+
+def _needed(part: Part, spec: Field) -> str:
+    name = find_column(spec, part.header)
+    if name is None:
+        what = f"no column for {spec.name!r}"
+        raise no_column(part.name, part.header, False, what, spec.name)
+    return name

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from xfactor import panel
@@ -189,9 +190,7 @@ def parquet_types(system: Any, path: str) -> dict[str, pa.DataType]:
     return dict(zip(schema.names, schema.types, strict=True))
 
 
-def parquet_batches(
-    system: Any, path: str, names: Sequence[str], header: Sequence[str], csv: Csv
-) -> Iterator[Batch]:
+def parquet_batches(system: Any, path: str, names: Sequence[str], csv: Csv) -> Iterator[Batch]:
     """Read a Parquet file row group by row group.
 
     Parameters
@@ -200,7 +199,7 @@ def parquet_batches(
         Where it is.
     names
         Columns wanted.
-    header, csv
+    csv
         Not used.
 
     Yields
@@ -208,12 +207,27 @@ def parquet_batches(
     Batch
         In order.
     """
+    remote = not isinstance(system, pafs.LocalFileSystem)
     with system.open_input_file(path) as file:
-        whole = pq.ParquetFile(file)
+        # The reader keeps what it has fetched in advance until the end of what it was asked for.
+        # So it is asked for a few row groups at a time, and fetches in advance over a network only.
+        whole = pq.ParquetFile(file, pre_buffer=remote)
         first, rows = 1, max(whole.metadata.num_rows, 1)
-        for chunk in whole.iter_batches(BATCH_ROWS, columns=list(names)):
-            yield _numbered(chunk, first, (first + chunk.num_rows) / rows)
-            first += chunk.num_rows
+        for some in _row_groups(whole.metadata):
+            for chunk in whole.iter_batches(BATCH_ROWS, row_groups=some, columns=list(names)):
+                yield _numbered(chunk, first, (first + chunk.num_rows) / rows)
+                first += chunk.num_rows
+
+
+def _row_groups(metadata: Any) -> Iterator[list[int]]:
+    """Put row groups together until they are worth a call."""
+    some, rows = [], 0
+    for i in range(metadata.num_row_groups):
+        some.append(i)
+        rows += metadata.row_group(i).num_rows
+        if rows >= 4 * BATCH_ROWS or i == metadata.num_row_groups - 1:
+            yield some
+            some, rows = [], 0
 
 
 # --- CSV ----------------------------------------------------------------------------------------
@@ -258,9 +272,7 @@ def _header(system: Any, path: str, csv_: Csv) -> tuple[int, list[str]]:
     return 0, []
 
 
-def csv_batches(
-    system: Any, path: str, names: Sequence[str], header: Sequence[str], csv_: Csv
-) -> Iterator[Batch]:
+def csv_batches(system: Any, path: str, names: Sequence[str], csv_: Csv) -> Iterator[Batch]:
     """Read a CSV file, which may be gzipped, block by block; cells are bytes.
 
     Parameters
@@ -269,8 +281,6 @@ def csv_batches(
         Where it is.
     names
         Columns wanted.
-    header
-        All columns of the file.
     csv_
         How it is written.
 
@@ -285,7 +295,8 @@ def csv_batches(
     ragged: list[Ragged] = []
 
     def keep(row: Any) -> str:
-        ragged.append(Ragged(row.number - 1, row.expected_columns, row.actual_columns, row.text))
+        at = row.number - above - 1  # it counts the header, and what was skipped above
+        ragged.append(Ragged(at, row.expected_columns, row.actual_columns, row.text))
         return "skip"
 
     file, stream = _stream(system, path)

@@ -28,12 +28,16 @@ NO_DATE, NO_ASSET = "without a date", "without an asset"
 
 @dataclass(frozen=True)
 class Plan:
-    """What is read: the parts, the fields, and the file's name of each column in each part."""
+    """What is read: the parts, the fields, and the file's name of each column in each part.
+
+    `first` is the number of the first part among those of all tables that are read together.
+    """
 
     parts: Sequence[Part]
     fields: Sequence[Field]
     names: Sequence[Mapping[str, str]]
     date_format: str | None = None
+    first: int = 0
 
     def date_words(self) -> Iterator[np.ndarray]:
         """Read the dates alone."""
@@ -71,7 +75,7 @@ class Intake:
                 self.rejects.name_columns(dict(names))
                 with ahead(part.batches(list(dict.fromkeys(names.values())))) as batches:
                     for batch in batches:
-                        self._take(i, part, names, batch)
+                        self._take(self.plan.first + i, part, names, batch)
                         show((i + batch.part) / len(self.plan.parts), self.rejects.read)
         return self.spill.close()
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,19 +60,18 @@ class LongTable:
         self._by_date: tuple[np.ndarray, np.ndarray] = (np.empty(0), np.empty(0))
 
     def read(self, duplicates: str, title: str, progress: bool) -> None:
-        """Read all rows, look at their keys, and label the panel with them."""
+        """Read all rows and look at their keys."""
         self.spilled = self._intake.run(progress)
         check_rows(self.rejects, title, self.rejects.read - sum(self.rejects.rows.values()))
         words = self.assets.listed()
         self.keys = longform.scan(self.spilled, words, duplicates, self.rejects, title)
         check_rows(self.rejects, title, self.keys.kept)
         self._by_date = longform.counts_by_date(self.spilled, self.keys)
-        self.place(longform.label([self.keys], words, self.given))
 
-    def place(self, labels: Labels) -> None:
-        """Give the panel its labels."""
-        self.labels = labels
-        self.blocks = longform.make_blocks(self.spilled, labels, self.folder)
+    def place(self, labels: Labels | None = None) -> None:
+        """Give the panel its labels: its own, or those that it shares with other tables."""
+        self.labels = labels or longform.label([self.keys], self.assets.listed(), self.given)
+        self.blocks = longform.make_blocks(self.spilled, self.labels, self.folder)
 
     def lazy_fields(self, chunk_dates: int) -> dict[str, xr.Variable]:
         """Lay out every field."""
@@ -127,7 +127,7 @@ class LongTable:
             span=span(self.labels.index), **self.said(),
         )  # fmt: skip
 
-    def said(self) -> dict[str, object]:
+    def said(self) -> dict[str, Any]:
         """Return the arguments of a `Summary` that are known when the rows are read."""
         rejects = self.rejects
         return {
@@ -238,7 +238,8 @@ def long_table(
     LongTable
         Not yet read.
     """
-    listed = Rejects(None if rejects is None else Path(rejects), stop, [p.name for p in plan.parts])
+    names = [(p.name, ()) for p in plan.parts]
+    listed = Rejects(None if rejects is None else Path(rejects), stop, names)
     with listed.listing(), work_folder(store) as folder:
         yield LongTable(plan, given, listed, folder)
 

@@ -18,7 +18,7 @@ import pandas as pd
 from xfactor import panel
 from xfactor.ingest.cells import ranked
 from xfactor.ingest.rejects import Rejects
-from xfactor.ingest.spill import ASSET, ROW, Run, Spilled, drop, pieces, present
+from xfactor.ingest.spill import ASSET, CODE, IDENTIFIER, ROW, Run, Spilled, drop, pieces, present
 from xfactor.store.layout import CHUNK_DATES
 
 Block = Callable[[int, int], np.ndarray]
@@ -93,7 +93,7 @@ def scan(
     for block in _scan_blocks(spilled, n):
         found = list(pieces(spilled, block))
         day = np.concatenate([d for *_, d in found])
-        code = np.concatenate([run.read(ASSET, np.int32, a, b) for run, a, b, _ in found])
+        code = np.concatenate([run.read(ASSET, CODE, a, b) for run, a, b, _ in found])
         cell = day * n + code
         owner = np.full(len(block) * n, -1, np.int32)
         owner[cell] = np.arange(len(cell), dtype=np.int32)
@@ -160,7 +160,7 @@ def _resolve(
     cell: np.ndarray, duplicates: str, rejects: Rejects,
 ) -> np.ndarray:  # fmt: skip
     """Decide which of the rows that share cells go; mark and count them."""
-    ids = _gather(spilled, found, clash, ROW, np.dtype(np.int64))
+    ids = _gather(spilled, found, clash, ROW, IDENTIFIER)
     order = np.lexsort((ids, cell))
     clash, cell, ids = clash[order], cell[order], ids[order]
     head = np.append(True, cell[1:] != cell[:-1])
@@ -278,12 +278,12 @@ def label(keys: Sequence[Keys], words: Sequence[str], given: bool) -> Labels:
     first = np.minimum.reduce([k.first for k in keys])
     used = np.flatnonzero(first < NEVER)
     if given:
-        order = used[np.argsort(np.array([int(words[i]) for i in used], np.int64))]
+        order = used[np.argsort(np.array([int(words[i]) for i in used.tolist()], np.int64))]
     else:
         order = np.array(sorted(used.tolist(), key=lambda i: (first[i], words[i])), np.int64)
     position = np.full(len(words) + 1, -1, np.int32)
     position[order] = np.arange(len(order))
-    symbols = np.array([words[i] for i in order], str)
+    symbols = np.array([words[i] for i in order.tolist()], str)
     assets = symbols.astype(np.int64) if given else np.arange(1, len(order) + 1)
     dates = np.unique(np.concatenate([k.dates for k in keys]))
     return Labels(dates, assets, None if given else symbols, position)
@@ -305,7 +305,7 @@ class Blocks:
         dtype = self.spilled.dtypes[name]
         dense = np.full((stop - start) * n, np.nan if dtype.kind == "f" else -1, dtype)
         for run, low, high, day in pieces(self.spilled, dates[start:stop]) if stop > start else ():
-            at = position[run.read(ASSET, np.dtype(np.int32), low, high)]
+            at = position[run.read(ASSET, CODE, low, high)]
             values, cell = run.read(name, dtype, low, high), day * n + at
             if (at < 0).any():
                 values, cell = values[at >= 0], cell[at >= 0]

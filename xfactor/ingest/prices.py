@@ -18,7 +18,7 @@ from xfactor.ingest.schema import Field, Schema
 from xfactor.ingest.sessions import calendar_notes
 from xfactor.ingest.sources import Source, find_parts
 from xfactor.ingest.summary import Summary, listing, written
-from xfactor.ingest.tables import ASSET, DATE, Column, read_table
+from xfactor.ingest.tables import DATE, Column, read_table
 from xfactor.ingest.tables import SYMBOLS as SYMBOLS
 from xfactor.store import write_panel
 from xfactor.store.layout import CHUNK_DATES
@@ -64,8 +64,8 @@ ATTRS: dict[str, dict[str, Any]] = {
 # What a strict ingest of prices does not take; it still leaves out rows without an asset, and
 # numbers that can be no prices.
 STOP = frozenset(("ragged", "date", "value", "duplicate"))
-LIMITS: dict[str, dict[str, float]] = {
-    **dict.fromkeys((*PRICES, "split"), {"above": 0.0}),
+LIMITS: dict[str, dict[str, Any]] = {
+    **{name: {"above": 0.0} for name in (*PRICES, "split")},
     "volume": {"least": 0.0},
     "delisting_return": {"least": -1.0},
 }
@@ -185,6 +185,7 @@ def ingest_prices(
     stop = STOP if panel.flag("strict", strict) else frozenset[str]()
     with long_table(plan, False, path, stop, rejects) as table:
         table.read("error" if strict else "reject", title, progress)
+        table.place()
         check_chunk(table.labels, CHUNK_DATES, title)
         ends = partial(find_delisting, delisting, delisting_fill, delisting_after)
         ready, said = _panel(table, title, ends)
@@ -279,8 +280,8 @@ def _returns(
         both = blocks.block("adjusted_close", low - 1, stop)
         before, gross = both[:-1], both[1:]
     else:
-        used = {n: blocks.block(n, low - 1, stop) for n in ("close", "split", "dividend")
-                if n in names}  # fmt: skip
+        wanted = [n for n in ("close", "split", "dividend") if n in names]
+        used = {str(n): blocks.block(n, low - 1, stop) for n in wanted}
         before, gross = used["close"][:-1], total_value(used)[1:]
     out = np.full((stop - start, before.shape[1]), np.nan)
     with np.errstate(over="ignore"):

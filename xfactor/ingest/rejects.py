@@ -56,12 +56,15 @@ class Rejects:
         The file, Parquet by its suffix, otherwise CSV; None for none.
     stop
         Kinds that end the ingest.
-    names
-        Names of the parts.
+    parts
+        Name of each part, and where the columns are assets, these: the number of a row is then
+        that of a cell, counted along the lines.
     """
 
-    def __init__(self, path: Path | None, stop: frozenset[str], names: Sequence[str]) -> None:
-        self.path, self.stop, self.names = path, stop, names
+    def __init__(
+        self, path: Path | None, stop: frozenset[str], parts: Sequence[tuple[str, Sequence[str]]]
+    ) -> None:
+        self.path, self.stop, self.parts = path, stop, parts
         self.rows: Counter[str] = Counter()
         self.cells: Counter[tuple[str, str]] = Counter()
         self.read = 0
@@ -95,7 +98,7 @@ class Rejects:
     ) -> None:
         if kind not in self.stop or not len(ids):
             return
-        file, row, theirs = *self.where(int(ids[0])), self._columns.get(column, column)
+        file, row, theirs = self.where(int(ids[0]), column)
         word = shorten(values[0] if values else "")
         if kind == "ragged":
             raise panel.error(f"{file} cannot be read: row {row:,}: {word}", "complete rows",
@@ -115,24 +118,28 @@ class Rejects:
             "values that fit the schema", "Correct the row, or ingest without strict",
         )  # fmt: skip
 
-    def where(self, identifier: int) -> tuple[str, int]:
-        """Return the file of a row and its number in it."""
-        return self.names[identifier >> ROW_BITS], identifier & ((1 << ROW_BITS) - 1)
+    def where(self, identifier: int, column: str) -> tuple[str, int, str]:
+        """Return the file of a row, its number in it, and what a column is called there."""
+        name, across = self.parts[identifier >> ROW_BITS]
+        row = identifier & ((1 << ROW_BITS) - 1)
+        if across:
+            row, at = divmod(row, len(across))
+            return name, row, across[at]
+        return name, row, self._columns.get(column, column)
 
     # --- the file -------------------------------------------------------------------------------
 
     def _list(self, reason: str, column: str, ids: np.ndarray, values: Sequence[str]) -> None:
         if self.path is None:
             return
-        theirs = self._columns.get(column, column)
         padded = values if len(values) else [""] * len(ids)
         for i, value in zip(ids.tolist(), padded, strict=True):
-            self._pending.append((*self.where(i), theirs, value[:LONGEST], reason))
+            self._pending.append((*self.where(i, column), value[:LONGEST], reason))
         if len(self._pending) >= PENDING:
             self._flush()
 
     def _flush(self) -> None:
-        if self.path is None or not self._pending and self._writer is not None:
+        if self.path is None or (not self._pending and self._writer is not None):
             return
         columns = zip(*self._pending, strict=True) if self._pending else [[] for _ in SCHEMA]
         table = pa.table([list(c) for c in columns], schema=SCHEMA)

@@ -1,4 +1,4 @@
-"""What the columns of a table mean: names, kinds, units, ranges. From TOML, a mapping, or options."""
+"""What the columns of a table mean: names, kinds, units, ranges."""
 
 import os
 import re
@@ -152,8 +152,10 @@ def with_columns(schema: Schema, columns: Mapping[str, str]) -> Schema:
     for ours, theirs in columns.items():
         if not isinstance(theirs, str):
             raise _wrong("columns", str(ours), theirs, "the name of a column")
-        if ours in ("date", "asset"):
-            schema = replace(schema, **{ours: theirs})
+        if ours == "date":
+            schema = replace(schema, date=theirs)
+        elif ours == "asset":
+            schema = replace(schema, asset=theirs)
         elif ours in {f.name for f in schema.fields}:
             fields = tuple(
                 replace(f, column=theirs) if f.name == ours else f for f in schema.fields

@@ -1,5 +1,7 @@
 """The sessions of a panel beside those of an exchange."""
 
+import importlib
+import warnings
 from dataclasses import dataclass
 
 import pandas as pd
@@ -56,7 +58,7 @@ def check_sessions(dates: pd.DatetimeIndex, calendar: str) -> SessionCheck:
     (['2024-01-16'], ['2024-01-14'])
     """
     try:
-        import exchange_calendars
+        importlib.import_module("exchange_calendars")
     except ImportError:
         raise panel.error(
             f"calendar={calendar!r} was given, and exchange_calendars is not installed",
@@ -65,10 +67,7 @@ def check_sessions(dates: pd.DatetimeIndex, calendar: str) -> SessionCheck:
         ) from None
     days = pd.DatetimeIndex(dates).normalize().unique().sort_values().as_unit("ns")
     try:
-        # A calendar must span more than one day, and begin and end with a session.
-        start, end = days[0] - pd.Timedelta(days=14), days[-1] + pd.Timedelta(days=14)
-        known = exchange_calendars.get_calendar(calendar, start=start, end=end)
-        sessions = known.sessions.as_unit("ns")
+        sessions = _sessions(calendar, days[0], days[-1])
     except Exception as cause:  # its errors share no class but this
         raise panel.error(
             f"calendar={calendar!r} cannot be used: {' '.join(str(cause).split())[:200]}",
@@ -77,6 +76,17 @@ def check_sessions(dates: pd.DatetimeIndex, calendar: str) -> SessionCheck:
         ) from cause
     inside = sessions[(sessions >= days[0]) & (sessions <= days[-1])]
     return SessionCheck(calendar, inside.difference(days), days.difference(inside))
+
+
+def _sessions(calendar: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
+    """Return the sessions of some weeks more than asked for, for these may hold none."""
+    exchanges = importlib.import_module("exchange_calendars")
+    weeks = pd.Timedelta(days=14)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # its own use of pandas
+        warnings.simplefilter("ignore", FutureWarning)
+        known = exchanges.get_calendar(calendar, start=first - weeks, end=last + weeks)
+    return known.sessions.as_unit("ns")
 
 
 def calendar_notes(dates: pd.DatetimeIndex, calendar: str | None) -> list[str]:

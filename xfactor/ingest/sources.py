@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 import pandas as pd
@@ -21,7 +21,7 @@ from xfactor import panel
 from xfactor.ingest import formats
 from xfactor.ingest.formats import Batch, Csv
 
-Source = str | os.PathLike[str] | pd.DataFrame | pa.Table
+Source: TypeAlias = str | os.PathLike[str] | pd.DataFrame | pa.Table
 GLOB = frozenset("*?[")
 EMPTY_KEY = "__HIVE_DEFAULT_PARTITION__"
 
@@ -50,14 +50,18 @@ class Part:
         return first == b"PAR1"
 
     @cached_property
-    def header(self) -> list[str]:
-        """Return the names of the columns, as they stand there."""
+    def stored(self) -> list[str]:
+        """Return the names of the columns in the file itself, as they stand there."""
         if self.table is not None:
             return list(self.table.column_names)
         with self._reading():
             read = formats.parquet_header if self.parquet else formats.csv_header
-            found = read(self.system, self.path, self.csv)
-        return found + [k for k in self.fixed if k not in found]
+            return read(self.system, self.path, self.csv)
+
+    @property
+    def header(self) -> list[str]:
+        """Return the names of all columns: what a file says goes before what its path says."""
+        return self.stored + [k for k in self.fixed if k not in self.stored]
 
     def types(self) -> dict[str, pa.DataType]:
         """Return the types of the columns where they are known without reading: not in CSV."""
@@ -70,14 +74,15 @@ class Part:
 
     def batches(self, names: Sequence[str]) -> Iterator[Batch]:
         """Read the columns `names`; each stands once in the header."""
-        stored = [n for n in names if n not in self.fixed]
+        stored = [n for n in names if n in self.stored]
+        fixed = {n: self.fixed[n] for n in names if n not in self.stored}
         if self.table is not None:
             yield from formats.slices(self.table, stored)
             return
         with self._reading():
             read = formats.parquet_batches if self.parquet else formats.csv_batches
-            for batch in read(self.system, self.path, stored, self.header, self.csv):
-                yield batch.beside({n: self.fixed[n] for n in names if n in self.fixed})
+            for batch in read(self.system, self.path, stored, self.csv):
+                yield batch.beside(fixed)
 
     def _reading(self) -> formats.Reading:
         return formats.Reading(self.name)

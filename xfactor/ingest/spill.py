@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 # One buffer, in bytes. Larger ones make fewer runs; a block reads from all runs.
-RUN_BYTES = 256 << 20
+RUN_BYTES = 128 << 20
 ASSET, ROW = ".asset", ".row"  # no field begins with a dot
+CODE, IDENTIFIER = np.dtype(np.int32), np.dtype(np.int64)
 DROPPED = -1
 
 
@@ -83,7 +84,7 @@ class Spill:
     def __init__(self, folder: Path, dtypes: Mapping[str, np.dtype]) -> None:
         folder.mkdir(parents=True)
         self.folder, self.dtypes = folder, dict(dtypes)
-        kinds = {ASSET: np.dtype(np.int32), ROW: np.dtype(np.int64), **self.dtypes}
+        kinds: dict[str, np.dtype] = {ASSET: CODE, ROW: IDENTIFIER, **self.dtypes}
         self._kinds = kinds
         row = 8 + sum(k.itemsize for k in kinds.values())
         self._size = max(RUN_BYTES // row, 1)

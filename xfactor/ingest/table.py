@@ -140,6 +140,7 @@ def ingest_table(
     title = titled(parts)
     with long_table(plan, spec.ids == "given", path, stop, rejects) as table:
         table.read(duplicates, title, progress)
+        table.place()
         check_chunk(table.labels, chunk_dates, title)
         notes += calendar_notes(table.labels.index, calendar)
         ready = xr.Dataset(table.lazy_fields(chunk_dates), table.labels.coords())
