@@ -97,15 +97,14 @@ def truths(column: pa.Array, path: str, name: str) -> tuple[np.ndarray, np.ndarr
     """
     kind = column.type
     if pa.types.is_boolean(kind):
-        column = column.cast(pa.int8())
+        values, _ = numbers(column.cast(pa.int8()), path, name)
     elif is_text(kind):
         codes, words = split(column)
         found = [BLANK if not w.strip() or w.strip() in NOTHING
                  else TRUTH.get(w.strip().lower(), UNUSABLE) for w in words]  # fmt: skip
         return _usable(np.array([*found, BLANK], np.int8)[codes])
-    values, _ = numbers(column, path, name) if not pa.types.is_int8(column.type) else (
-        column.cast(pa.float64()).to_numpy(zero_copy_only=False), None
-    )  # fmt: skip
+    else:
+        values, _ = numbers(column, path, name)
     known = np.isin(values, (0.0, 1.0))
     empty = np.isnan(values)
     return _usable(np.where(known, np.where(known, values, 0), np.where(empty, BLANK, UNUSABLE)))
@@ -136,8 +135,8 @@ class Words:
     def encode(self, column: pa.Array, path: str, name: str) -> np.ndarray:
         """Return int32 codes of a batch: -1 for nothing, -2 for what cannot be used."""
         kind = column.type
-        if pa.types.is_floating(kind) and pc.all(pc.equal(column, pc.trunc(column))).as_py():
-            column = column.cast(pa.int64(), safe=False)  # pandas makes floats of gappy integers
+        if pa.types.is_floating(kind):  # pandas makes floats of whole numbers with gaps
+            column = _whole(column)
         if pa.types.is_integer(column.type):
             column = column.cast(pa.string())
         elif not is_text(column.type):
@@ -175,6 +174,13 @@ class Words:
     def listed(self) -> list[str]:
         """Return the words in the order of their codes."""
         return list(self.code)
+
+
+def _whole(column: pa.Array) -> pa.Array:
+    """Return floats as whole numbers if they all are, else as they are."""
+    wide = column.cast(pa.float64())
+    whole = pc.all(pc.and_(pc.equal(wide, pc.trunc(wide)), pc.less(pc.abs(wide), 2.0**53)))
+    return wide.cast(pa.int64()) if whole.as_py() else column
 
 
 def ranked(words: list[str]) -> np.ndarray:

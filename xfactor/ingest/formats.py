@@ -4,6 +4,7 @@ CSV cells are taken as bytes: what they mean is decided by the column they are a
 one bad cell is one bad cell and not a file that cannot be read.
 """
 
+import codecs
 import csv
 import io
 import re
@@ -233,12 +234,35 @@ def _row_groups(metadata: Any) -> Iterator[list[int]]:
 # --- CSV ----------------------------------------------------------------------------------------
 
 
-def _stream(system: Any, path: str) -> tuple[Any, Any]:
-    """Return the file as it is, to ask how far it was read, and the plain bytes in it."""
+class _Utf8:
+    """Turns the bytes of a file into UTF-8 piece by piece; what is none is escaped.
+
+    The reader could do this itself, but would end with a byte that it cannot read.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        known = codecs.lookup(encoding).name
+        self._plain = known == "utf-8"
+        decoder = codecs.getincrementaldecoder("utf-8-sig" if self._plain else known)
+        self._decoder = decoder("backslashreplace")
+        self._begun = False
+
+    def __call__(self, piece: Any) -> bytes:
+        data = bytes(piece)
+        idle = self._begun and not self._decoder.getstate()[0]
+        if self._plain and idle and data.isascii():
+            return data
+        self._begun = True
+        return self._decoder.decode(data).encode("utf-8", "backslashreplace")
+
+
+def _stream(system: Any, path: str, encoding: str) -> tuple[Any, Any]:
+    """Return the file as it is, to ask how far it was read, and the text in it as UTF-8."""
     file = system.open_input_file(path)
     zipped = file.read(2) == b"\x1f\x8b"
     file.seek(0)
-    return file, pa.CompressedInputStream(file, "gzip") if zipped else file
+    plain = pa.CompressedInputStream(file, "gzip") if zipped else file
+    return file, pa.TransformInputStream(plain, _Utf8(encoding))
 
 
 def csv_header(system: Any, path: str, csv_: Csv) -> list[str]:
@@ -261,10 +285,9 @@ def csv_header(system: Any, path: str, csv_: Csv) -> list[str]:
 
 def _header(system: Any, path: str, csv_: Csv) -> tuple[int, list[str]]:
     """Return the number of empty lines above the header, and its names."""
-    _, stream = _stream(system, path)
-    encoding = "utf-8-sig" if csv_.encoding.lower() in ("utf-8", "utf8") else csv_.encoding
+    _, stream = _stream(system, path, csv_.encoding)
     with stream:
-        text = io.TextIOWrapper(io.BufferedReader(stream), encoding=encoding, newline="")
+        text = io.TextIOWrapper(io.BufferedReader(stream), encoding="utf-8", newline="")
         lines = csv.reader(text, delimiter=csv_.delimiter)
         for above, row in enumerate(lines):
             if row:
@@ -299,13 +322,13 @@ def csv_batches(system: Any, path: str, names: Sequence[str], csv_: Csv) -> Iter
         ragged.append(Ragged(at, row.expected_columns, row.actual_columns, row.text))
         return "skip"
 
-    file, stream = _stream(system, path)
+    file, stream = _stream(system, path, csv_.encoding)
     size = max(file.size(), 1)
     options = {
         # One thread: only then do the rows have numbers. The rest of the work runs beside it.
         "read_options": pacsv.ReadOptions(
             use_threads=False, block_size=CSV_BLOCK, skip_rows=above, skip_rows_after_names=1,
-            column_names=[f"{i:06d}" for i in range(len(stored))], encoding=csv_.encoding,
+            column_names=[f"{i:06d}" for i in range(len(stored))],
         ),
         "parse_options": pacsv.ParseOptions(
             delimiter=csv_.delimiter, newlines_in_values=True, invalid_row_handler=keep

@@ -15,7 +15,7 @@ from xfactor import panel
 from xfactor.ingest import longform
 from xfactor.ingest.cells import NOTHING, Words
 from xfactor.ingest.dates import is_text
-from xfactor.ingest.formats import Batch
+from xfactor.ingest.formats import Batch, Reading
 from xfactor.ingest.intake import Plan, check_rows
 from xfactor.ingest.layout import LongTable, free, span, titled
 from xfactor.ingest.plan import check_once, find_column
@@ -218,7 +218,9 @@ class WidePart(Part):
         for batch in super().batches([self.day, *self.assets]):
             ragged = [replace(r, row=r.row * len(self.assets)) for r in batch.ragged]
             for low in range(0, max(len(batch.rows), 1), step):
-                yield self._melt(batch, low, step, words, ragged if low == 0 else [])
+                with Reading(self.name):
+                    melted = self._melt(batch, low, step, words, ragged if low == 0 else [])
+                yield melted
 
     def _melt(
         self, batch: Batch, low: int, step: int, words: pa.Array, ragged: Sequence[Any]
@@ -233,8 +235,10 @@ class WidePart(Part):
             lines.append(there)
         line, cell = np.concatenate(lines), np.concatenate(cells)
         order = np.argsort(cell)
-        alike = len({v.type for v in values}) == 1
-        whole = pa.concat_arrays(values if alike else [v.cast(pa.float64()) for v in values])
+        if len({v.type for v in values}) > 1:
+            words_too = any(is_text(v.type) for v in values)
+            values = [v.cast(pa.string() if words_too else pa.float64()) for v in values]
+        whole = pa.concat_arrays(values)
         columns = {
             "date": batch.columns[self.day].slice(low, len(rows)).take(pa.array(line[order])),
             "asset": pa.DictionaryArray.from_arrays(
