@@ -223,11 +223,10 @@ def test_ingest_table__reads_from_object_storage(tmp_path):
             patch.setenv("AWS_ACCESS_KEY_ID", "test")
             patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
             for where in ("prices", "prices/*/0.parquet", "prices/year=2024/0.parquet"):
-                remote, _ = ingest(
-                    tmp_path, f"s3://bucket/{where}?{url}", columns={"close": "close", "volume": "volume"}
-                )  # fmt: skip
+                names = {"close": "close", "volume": "volume"}
+                remote, _ = ingest(tmp_path, f"s3://bucket/{where}?{url}", columns=names)
                 xr.testing.assert_identical(local, remote)
-            with pytest.raises(xf.PanelError, match="nothing is at s3://|cannot be read"):
+            with pytest.raises(xf.PanelError, match=r"nothing is at s3://|cannot be read"):
                 ingest(tmp_path, f"s3://bucket/none?{url}")
     finally:
         running.stop()
@@ -368,7 +367,7 @@ STRICT = {
 def test_ingest_table__strict_stops_at_the_first(tmp_path, text):
     source = files.text_file(tmp_path, text)
     options = {"schema": {"fields": {"x": {"min": 0, "required": True}}}}
-    panel, summary = ingest(tmp_path, source, **options)
+    _, summary = ingest(tmp_path, source, **options)
     assert summary.rows_read == 2
     assert sum(summary.rejected.values()) == 1
     before = files.bytes_of(tmp_path / "panel.zarr")
@@ -412,13 +411,13 @@ def test_ingest_table__refuses_options_in_one_line(tmp_path, options, match):
 
 @pytest.mark.parametrize("source", [7, [], [7], "nothing*.csv", "no/folder"])
 def test_ingest_table__refuses_what_is_no_source(tmp_path, source):
-    with pytest.raises(xf.PanelError, match="nothing is at|source"):
+    with pytest.raises(xf.PanelError, match=r"nothing is at|source"):
         ingest(tmp_path, source)
 
 
 def test_ingest_table__refuses_a_panel_whose_chunks_cannot_be_stored(tmp_path, monkeypatch):
     monkeypatch.setattr(longform, "CHUNK_BYTES", 47)
-    with pytest.raises(xf.PanelError, match="names 2 assets on 3 dates.*chunk_dates=1"):
+    with pytest.raises(xf.PanelError, match=r"names 2 assets on 3 dates.*chunk_dates=1"):
         ingest(tmp_path, pd.DataFrame(TABLE))
     panel, _ = ingest(tmp_path, pd.DataFrame(TABLE), chunk_dates=2)
     assert dict(panel.sizes) == {"date": 3, "asset": 2}

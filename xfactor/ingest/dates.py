@@ -98,7 +98,10 @@ def shown(column: pa.Array, at: int) -> str:
     str
         Empty where the cell is missing.
     """
-    value = column[int(at)].as_py()
+    try:
+        value = column[int(at)].as_py()
+    except (OverflowError, ValueError):  # a date that Python cannot hold
+        value = str(column.slice(int(at), 1).cast(pa.int64()).to_pylist()[0])
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     return "" if value is None else str(value)

@@ -76,6 +76,7 @@ class Intake:
                 with ahead(part.batches(list(dict.fromkeys(names.values())))) as batches:
                     for batch in batches:
                         self._take(self.plan.first + i, part, names, batch)
+                        self.rejects.settle()
                         show((i + batch.part) / len(self.plan.parts), self.rejects.read)
         return self.spill.close()
 

@@ -180,6 +180,7 @@ def _resolve(
     for reason, rows in ((CONFLICTS, goes & differs), (REPEATS, goes & ~differs)):
         if rows.any():
             rejects.add_rows("duplicate", reason, "", ids[rows], [])
+    rejects.settle()
     gone = clash[goes]
     start = 0
     for run, a, b, _ in found:
@@ -275,7 +276,9 @@ def label(keys: Sequence[Keys], words: Sequence[str], given: bool) -> Labels:
     Labels
         Of the panel.
     """
-    first = np.minimum.reduce([k.first for k in keys])
+    first = np.full(len(words), NEVER, np.int64)
+    for k in keys:  # an earlier table does not know the words of later ones
+        first[: len(k.first)] = np.minimum(first[: len(k.first)], k.first)
     used = np.flatnonzero(first < NEVER)
     if given:
         order = used[np.argsort(np.array([int(words[i]) for i in used.tolist()], np.int64))]

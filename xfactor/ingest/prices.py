@@ -150,7 +150,8 @@ def ingest_prices(
     follows the one of the last price, whatever date it carries itself, and `listed` is False
     there. Weights set at the last price (`lag` 1) so meet it, and later ones do not. If prices
     follow its date it is not used; if the panel ends with the last price there is no place for
-    it. The notes of the summary count both.
+    it. The notes of the summary count both. That an asset has ended is known only later, as
+    it is of `listed` in a gap: neither is for signals.
 
     The labels of `asset` are the whole numbers 1, 2, ... in the order of (first date, symbol);
     the symbols stand in the coordinate `symbol`. Memory, and what a kill leaves, are those of

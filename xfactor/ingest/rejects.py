@@ -72,6 +72,7 @@ class Rejects:
         self._writer: Any = None
         self._partial: Path | None = None
         self._columns: dict[str, str] = {}
+        self._first: tuple[int, panel.PanelError] | None = None
 
     def name_columns(self, names: dict[str, str]) -> None:
         """Say what the columns are called in the files."""
@@ -96,23 +97,35 @@ class Rejects:
     def _stop(
         self, kind: str, reason: str, column: str, ids: np.ndarray, values: Sequence[str]
     ) -> None:
-        if kind not in self.stop or not len(ids):
+        """Keep the error for the first row that must not be rejected."""
+        at = int(ids.min()) if kind in self.stop and len(ids) else -1
+        if at < 0 or (self._first is not None and self._first[0] <= at):
             return
-        file, row, theirs = self.where(int(ids[0]), column)
+        self._first = at, self._error(kind, reason, column, ids, values)
+
+    def settle(self) -> None:
+        """Raise if something was rejected that must not be: the first in the source."""
+        if self._first is not None:
+            raise self._first[1]
+
+    def _error(
+        self, kind: str, reason: str, column: str, ids: np.ndarray, values: Sequence[str]
+    ) -> panel.PanelError:
+        file, row, theirs = self.where(int(ids.min()), column)
         word = shorten(values[0] if values else "")
         if kind == "ragged":
-            raise panel.error(f"{file} cannot be read: row {row:,}: {word}", "complete rows",
+            return panel.error(f"{file} cannot be read: row {row:,}: {word}", "complete rows",
                               "Check the file")  # fmt: skip
         if kind == "date":
-            raise unreadable(len(ids), self.read, theirs, file, row, word)
+            return unreadable(len(ids), self.read, theirs, file, row, word)
         if kind == "value":
-            raise panel.error(
+            return panel.error(
                 f"column {theirs!r} of {file} holds {word!r} in row {row:,} ({len(ids):,} such "
                 "rows)",
                 reason.removeprefix("no ") + "s",
                 "Correct or empty these cells",
             )
-        raise panel.error(
+        return panel.error(
             f"row {row:,} of {file} is {reason}" if kind in ("asset", "required", "duplicate")
             else f"column {theirs!r} of {file} is {reason} in row {row:,}: {word!r}",
             "values that fit the schema", "Correct the row, or ingest without strict",
