@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from tests.benchmarks.out_of_core import peak_rss
 from xfactor.ingest import ingest_table
 
-ASSETS = 2000
+ASSETS, DATES = 2000, 20_000  # more rows than these are more assets
 GROUP = 1 << 17
 TABLE = "{:>13} {:>7} {:>8} {:>8} {:>10} {:>9} {:>8} {:>6}"
 HEADS = ("rows", "order", "file MB", "seconds", "M rows/s", "CPU s", "peak MB", "load")
@@ -35,18 +35,19 @@ HEADS = ("rows", "order", "file MB", "seconds", "M rows/s", "CPU s", "peak MB", 
 def batches(rows: int, order: str) -> Iterator[pa.Table]:
     """Rows of a made-up table of prices, some groups at a time."""
     rng = np.random.default_rng(0)
-    symbols = pa.array([f"S{i:05d}" for i in range(ASSETS)])
-    dates = pd.bdate_range("1900-01-01", periods=rows // ASSETS).to_numpy("datetime64[D]")
+    assets = max(ASSETS, rows // DATES)
+    symbols = pa.array([f"S{i:05d}" for i in range(assets)])
+    dates = pd.bdate_range("1950-01-01", periods=rows // assets).to_numpy("datetime64[D]")
     # A multiplier prime to the number of cells visits each once, in an order far from sorted.
     step = 1 if order == "date" else 1_000_003
-    total = len(dates) * ASSETS
+    total = len(dates) * assets
     for start in range(0, total, GROUP):
         cell = np.arange(start, min(start + GROUP, total)) * step % total
         close = np.round(rng.lognormal(3.0, 0.5, len(cell)), 2)
         yield pa.table(
             {
-                "date": dates[cell // ASSETS],
-                "symbol": symbols.take(pa.array(cell % ASSETS)),
+                "date": dates[cell // assets],
+                "symbol": symbols.take(pa.array(cell % assets)),
                 "open": np.round(close * 1.01, 2),
                 "high": np.round(close * 1.02, 2),
                 "low": np.round(close * 0.98, 2),

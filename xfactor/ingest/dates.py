@@ -101,7 +101,8 @@ def shown(column: pa.Array, at: int) -> str:
     try:
         value = column[int(at)].as_py()
     except (OverflowError, ValueError):  # a date that Python cannot hold
-        value = str(column.slice(int(at), 1).cast(pa.int64()).to_pylist()[0])
+        whole = pa.int32() if column.type.bit_width == 32 else pa.int64()
+        value = str(column.slice(int(at), 1).cast(whole).to_pylist()[0])
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     return "" if value is None else str(value)
