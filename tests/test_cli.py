@@ -10,6 +10,7 @@ import pytest
 
 import xfactor as xf
 from xfactor import cli, runs
+from xfactor.cli.lecture import plan
 from xfactor.panel import PanelError
 
 
@@ -136,11 +137,11 @@ def test_main__unreadable_options_exit_with_2(words):
 
 
 def test_plan__uses_less_as_the_limit_shrinks_and_refuses_below():
-    sizes = [cli.plan(2000, limit, 256) for limit in (None, 10**10, 2 * 10**9, 10**9)]
+    sizes = [plan(2000, limit, 256) for limit in (None, 10**10, 2 * 10**9, 10**9)]
     used = [dates * threads for dates, threads in sizes]
     assert used == sorted(used, reverse=True)
     with pytest.raises(PanelError, match="memory-limit"):
-        cli.plan(20000, 10**9, 256, fixed=True)
+        plan(20000, 10**9, 256, fixed=True)
 
 
 def test_program__is_installed_and_tells_its_version():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import xfactor as xf
-from xfactor import cli
+from xfactor.cli.commands import parser
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -17,11 +17,18 @@ def blocks(language):
 
 def test_readme__its_python_runs_on_a_store(tmp_path, monkeypatch):
     panel, _ = xf.simulate_panel(dates=300, assets=80, seed=1)
-    xf.write_panel(panel, tmp_path / "panel.zarr")
+    xf.write_panel(panel.isel(date=slice(299)), tmp_path / "panel.zarr")
     monkeypatch.chdir(tmp_path)
-    (code,) = blocks("python")
-    names = {}
-    exec(code, names)
+    known = int(panel["close"][5].notnull().values.argmax())
+    names = {
+        "today": panel.isel(date=[299], asset=slice(None, None, -1)),
+        "corrections": panel[["close"]].isel(date=[5], asset=[known]) * 2,
+    }
+    for code in blocks("python"):
+        exec(code, names)
+    grown = xf.open_panel("panel.zarr")
+    assert grown.sizes == panel.sizes
+    assert float(grown["close"][5, known]) == 2 * float(panel["close"][5, known])
     assert list(names["fit"].factor.values) == ["intercept", "market_cap", "book_to_price"]
     assert bool(names["fit"].premium.notnull().all())
     assert names["expected"].prediction.chunks is not None
@@ -34,7 +41,7 @@ def test_readme__its_commands_parse():
     assert len(commands) >= 4
     for words in commands:
         assert words[0] == "xfactor"
-        cli._parser().parse_args(words[1:])
+        parser().parse_args(words[1:])
 
 
 def test_readme__names_only_what_there_is():

@@ -33,7 +33,9 @@ import zarr
 from zarr.storage import LocalStore
 
 import xfactor as xf
-from xfactor import cli, lecture, runs
+from xfactor import lecture, runs
+from xfactor.cli import lecture as command
+from xfactor.cli import options
 from xfactor.kernels.simulate import FIELDS
 
 FIRST_DAY = "1970-01-01"  # many dates, and none may lie beyond 2262
@@ -327,7 +329,7 @@ def calibrate(sizes: Sequence[Size]) -> None:
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
             m = run_step("demo", Path(folder), size, 0)
-        peak, planned = m.peak_bytes, cli._peak(size.chunk_dates, size.assets, size.threads)
+        peak, planned = m.peak_bytes, command.peak(size.chunk_dates, size.assets, size.threads)
         print(table.format(
             size.dates, size.assets, size.chunk_dates, size.threads, f"{peak / 1e6:.0f}",
             f"{planned / 1e6:.0f}", f"{planned / peak:.2f}" if peak else m.outcome,
@@ -364,7 +366,7 @@ def main() -> int:
     size = fits(chosen.gigabytes, chosen.assets, chosen.chunk_dates, chosen.threads)
     folder = Path(tempfile.mkdtemp(prefix="xfactor-", dir=chosen.folder))
     try:
-        results = lecture_within(folder, size, cli._bytes(chosen.memory))
+        results = lecture_within(folder, size, options.size(chosen.memory))
     finally:
         if chosen.keep:
             print(f"kept: {folder}")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import xfactor as xf
 from tests import strategies
 from xfactor.store import layout
-from xfactor.store.zarr import is_store
+from xfactor.store.plain import METADATA
 
 
 def contents(path):
@@ -27,13 +27,13 @@ def contents(path):
 
 
 def assert_same_panel(got, want):
-    """Equal values, dtypes and labels; the store adds attributes of its own to the panel."""
+    """Equal values, dtypes, labels and attributes."""
     xr.testing.assert_equal(got.compute(), want.compute())
     for name in want.data_vars:
         assert got[name].dtype == want[name].dtype, name
         assert got[name].dims == want[name].dims
         assert got[name].attrs == want[name].attrs
-    assert want.attrs.items() <= got.attrs.items()
+    assert got.attrs == want.attrs
 
 
 def failing(x):
@@ -158,12 +158,13 @@ def test_store__has_the_planned_chunks_and_codecs(store, panel):
     group = zarr.open_group(store, mode="r")
     for name in panel.data_vars:
         array = group[name]
-        assert array.chunks == (4, 7)
-        (codec,) = array.compressors
+        assert array.chunks == (4, 64)
+        codec, checksum = array.compressors
+        assert checksum.to_dict()["name"] == "crc32c"
         level = layout.zstd_level(panel[name].dtype.kind, panel[name].attrs)
         assert codec.to_dict()["configuration"]["level"] == level
-    assert group["date"].chunks == (4,) or group["date"].chunks == (12,)
-    assert group.attrs["format"] == "xfactor-panel"
+    assert group["date"].chunks == (4096,)
+    assert group["xfactor"].attrs["format"] == "xfactor-panel"
     assert group.metadata.consolidated_metadata is not None
 
 
@@ -178,16 +179,16 @@ def test_store__of_data_in_memory_has_chunks_of_256_dates(tmp_path):
 @pytest.mark.parametrize(
     ("dims", "shape", "want"),
     [
-        (("date", "asset"), (1000, 50), (256, 50)),
-        (("asset", "date"), (50, 1000), (50, 256)),
-        (("date",), (10,), (10,)),
-        (("date", "asset", "factor"), (300, 5, 3), (256, 5, 3)),
-        (("date", "asset"), (0, 0), (1, 1)),
+        (("date", "asset"), (1000, 50), (256, 128)),
+        (("asset", "date"), (50, 1000), (128, 256)),
+        (("date",), (10,), (256,)),
+        (("date", "asset", "factor"), (300, 5, 3), (256, 128, 3)),
+        (("factor", "date"), (0, 0), (1, 256)),
         ((), (), ()),
     ],
 )
 def test_chunk_shape__cuts_dates_only(dims, shape, want):
-    assert layout.chunk_shape(dims, shape, 256) == want
+    assert layout.chunk_shape(dims, shape, 256, 128) == want
 
 
 @pytest.mark.parametrize(
@@ -270,10 +271,18 @@ def test_open_panel__says_what_is_missing(tmp_path):
             xf.open_panel(tmp_path / name)
 
 
-def test_open_panel__refuses_a_zarr_group_that_is_no_panel(tmp_path):
-    ds = xr.Dataset({"a": ("x", [1.0, 2.0])})
-    ds.to_zarr(tmp_path / "z", zarr_format=2, consolidated=True)
-    with pytest.raises(xf.PanelError, match="this is no panel: its dimensions are 'x'"):
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"zarr_format": 2, "consolidated": True}, r"Zarr v2.*xf.write_panel\(xr.open_zarr"),
+        ({"zarr_format": 3, "consolidated": True}, "this is no panel: its dimensions are 'x'"),
+        ({"zarr_format": 3, "consolidated": False}, "without consolidated metadata"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part")
+def test_open_panel__refuses_a_zarr_group_that_is_no_panel(tmp_path, options, text):
+    xr.Dataset({"a": ("x", [1.0, 2.0])}).to_zarr(tmp_path / "z", **options)
+    with pytest.raises(xf.PanelError, match=text):
         xf.open_panel(tmp_path / "z")
 
 
@@ -295,7 +304,7 @@ def test_add_fields__takes_a_field_derived_from_the_store_itself(store, panel):
     opened = xf.open_panel(store)
     xf.add_fields(xr.Dataset({"score": xf.rank(opened["close"])}), store)
     xr.testing.assert_equal(xf.open_panel(store)["score"].compute(), xf.rank(panel["close"]))
-    assert xf.open_panel(store).attrs["format"] == "xfactor-panel"
+    assert xf.open_panel(store).attrs == panel.attrs
 
 
 def refused_fields(panel):
@@ -431,7 +440,7 @@ xf.write_panel(panel.assign(close=dead), {str(store)!r}, overwrite=True)
     assert contents(store) == before
     assert_same_panel(xf.open_panel(store), panel)
     left = [n for n in os.listdir(store.parent) if n != store.name]
-    assert all(not is_store(store.parent / n) for n in left)
+    assert all(not (store.parent / n / METADATA).exists() for n in left)
 
 
 def test_write_panel__holds_no_field_whole(tmp_path):
@@ -459,3 +468,32 @@ def test_write_panel__holds_no_field_whole(tmp_path):
         xf.write_panel(ds, tmp_path / "p")
     assert most <= 41  # counted once a block; the graph itself is bounded by the scheduler
     assert xf.open_panel(tmp_path / "p").sizes["date"] == 400
+
+
+# --- readers of older states --------------------------------------------------------------------
+
+
+def test_reader__sees_what_it_opened_or_is_told_so_and_never_a_mixture(store, panel):
+    """Three restatements later the names of the chunks are taken again."""
+    cells = panel[["close"]].isel(date=[1, 5, 9]) * 0
+    states = [xf.open_panel(store)]
+    for i in range(1, 6):
+        xf.update_panel(cells + i, store)
+        states.append(xf.open_panel(store))
+    told = 0
+    for i, state in enumerate(states):
+        want = panel["close"].copy()
+        if i:
+            want[dict(date=[1, 5, 9])] = want[dict(date=[1, 5, 9])].where(
+                cells["close"].isnull().values, float(i)
+            )
+        for rows in (slice(0, 4), slice(4, 8), slice(8, 12), slice(0, 12)):
+            try:
+                got = state["close"].isel(date=rows).compute()
+            except xf.PanelError as problem:
+                if "rewritten since the panel was opened" not in str(problem):
+                    raise
+                told += 1
+                continue
+            xr.testing.assert_equal(got, want.isel(date=rows))
+    assert 0 < told <= 12  # the last three states are there for sure

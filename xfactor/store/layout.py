@@ -1,12 +1,25 @@
-"""Where the bytes of a panel lie: chunk sizes and codecs, decided without touching Zarr."""
+"""Where the bytes of a panel lie: chunks, spare room, codecs and blocks, planned in integers.
+
+Nothing here knows Zarr: the plans are made, and tested, without a file.
+"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
 
 from xfactor import panel
 
 # Dates in a chunk. 256 x 5,000 float64 are 10 MB: large enough that a task's overhead is small,
 # small enough that several fields fit a worker; a window of a year needs one neighbour.
 CHUNK_DATES = 256
+LARGEST_CHUNK = 40_000_000
+
+# Room for new listings, which then change metadata only: a chunk is wider than its array.
+SPARE_SHARE = 16
+LEAST_SPARE = 32
+WIDTH_STEP = 64
 
 # Noisy floats hardly compress, so the fastest level serves them; masks, codes and forward-filled
 # values repeat the row of the day before, which zstd finds and blosc's short blocks do not.
@@ -14,25 +27,147 @@ NOISY_LEVEL = -5
 STEADY_LEVEL = 1
 
 
-def chunk_shape(dims: Sequence[str], shape: Sequence[int], chunk_dates: int) -> tuple[int, ...]:
-    """Return the chunk of an array: `chunk_dates` dates, everything else whole.
+@dataclass(frozen=True)
+class Block:
+    """One stored chunk along date, and what is to be written into it.
+
+    Parameters
+    ----------
+    chunk
+        Index of the chunk.
+    kept
+        Rows that the chunk holds already and that stay, counted from its start.
+    rows
+        Rows of the chunk that new values go to.
+    size
+        Rows of the chunk that belong to the array afterwards.
+    """
+
+    chunk: int
+    kept: int
+    rows: tuple[int, ...] | range
+    size: int
+
+
+def appended_blocks(old: int, new: int, chunk: int) -> list[Block]:
+    """Plan the chunks that new rows go to.
+
+    Parameters
+    ----------
+    old, new
+        Rows before and after; at least one row is new.
+    chunk
+        Rows in a chunk.
+
+    Returns
+    -------
+    list of Block
+        In order; the first may hold old rows.
+    """
+    blocks = []
+    for k in range(old // chunk, -(-new // chunk)):
+        start = k * chunk
+        kept = max(0, min(old - start, chunk))
+        size = min(new - start, chunk)
+        blocks.append(Block(k, kept, range(kept, size), size))
+    return blocks
+
+
+def restated_blocks(positions: Sequence[int], length: int, chunk: int) -> list[Block]:
+    """Plan the chunks in which given rows get new values.
+
+    Parameters
+    ----------
+    positions
+        Rows of the array, increasing.
+    length
+        Rows of the array.
+    chunk
+        Rows in a chunk.
+
+    Returns
+    -------
+    list of Block
+        In order.
+    """
+    at = np.asarray(positions, np.int64)
+    blocks = []
+    for k in np.unique(at // chunk).tolist():
+        size = min(length - k * chunk, chunk)
+        rows = at[at // chunk == k] - k * chunk
+        blocks.append(Block(k, size, tuple(rows.tolist()), size))
+    return blocks
+
+
+def block_lengths(blocks: Sequence[Block]) -> tuple[int, ...]:
+    """Return the number of new rows of each block: the chunks in which they are to come."""
+    return tuple(len(b.rows) for b in blocks)
+
+
+def block_starts(blocks: Sequence[Block]) -> list[int]:
+    """Return where the new rows of each block start among all new rows."""
+    return [0, *accumulate(block_lengths(blocks))][:-1]
+
+
+def chunk_dates(n_assets: int, itemsize: int = 8) -> int:
+    """Return the dates of a chunk: 256, or fewer where that would be too large for a task.
+
+    Parameters
+    ----------
+    n_assets
+        Assets of the panel.
+    itemsize
+        Bytes of a value.
+
+    Returns
+    -------
+    int
+        A power of two.
+    """
+    dates = CHUNK_DATES
+    while dates > 1 and dates * n_assets * itemsize > LARGEST_CHUNK:
+        dates //= 2
+    return dates
+
+
+def capacity(n_assets: int) -> int:
+    """Return the width of a chunk: the assets, and room for those to be listed later.
+
+    Parameters
+    ----------
+    n_assets
+        Assets there are.
+
+    Returns
+    -------
+    int
+        About a sixteenth more, at least 32, rounded up to 64.
+    """
+    wanted = n_assets + max(LEAST_SPARE, n_assets // SPARE_SHARE)
+    return -(-wanted // WIDTH_STEP) * WIDTH_STEP
+
+
+def chunk_shape(
+    dims: Sequence[str], shape: Sequence[int], dates: int, assets: int
+) -> tuple[int, ...]:
+    """Return the chunk of an array: so many dates, room for so many assets, all else whole.
 
     Parameters
     ----------
     dims, shape
         The array's.
-    chunk_dates
+    dates
         Dates in a chunk.
+    assets
+        Room for assets.
 
     Returns
     -------
     tuple of int
         At least 1 along each dim.
     """
-    return tuple(
-        max(1, min(n, chunk_dates) if d == panel.DATE else n)
-        for d, n in zip(dims, shape, strict=True)
-    )
+    sizes = {panel.DATE: dates, panel.ASSET: assets}
+    return tuple(max(1, sizes.get(d, n)) for d, n in zip(dims, shape, strict=True))
 
 
 def zstd_level(kind: str, attrs: Mapping[str, object]) -> int:

@@ -1,0 +1,392 @@
+"""Plain Zarr in a folder, published last.
+
+A write makes its chunks in a staging folder beside the store and flushes them to the disk. Then
+they are moved in, and one rename of the group's one metadata file publishes them all: fields,
+labels and attributes together. Until then nothing that a reader sees has changed, for
+
+- new rows and new assets lie in chunks, or parts of chunks, beyond the published shape;
+- cells that change get chunks under other names: Zarr v3 has several ways to name the chunks of
+  an array, and a new state of an array takes the next. Unchanged chunks are hard links to the old.
+
+So a reader who opened the old state goes on seeing it, and a kill at any moment leaves the old
+state or the new one. What a dead writer left is swept by the next.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from xfactor import panel as _panel
+from xfactor.store import snapshots
+from xfactor.store.arrays import Folder, StoredArray, sync_file
+from xfactor.store.locks import lock
+from xfactor.store.snapshots import Snapshot
+
+METADATA = "zarr.json"
+# Ways to name the chunk (1, 2): c/1/2, c.1.2 and 1.2. A state takes the next, so two older ones
+# stay readable. An array without dims has only two names for its chunk: c and 0.
+NAMINGS = (
+    {"name": "default", "configuration": {"separator": "/"}},
+    {"name": "default", "configuration": {"separator": "."}},
+    {"name": "v2", "configuration": {"separator": "."}},
+)
+
+
+class PlainStore:
+    """A panel store in a local folder.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()  # one store has one lock, whatever links lead to it
+        self.address = str(path)
+
+    # --- reading --------------------------------------------------------------------------------
+
+    def exists(self) -> bool:
+        """Say whether something is at the path (an empty folder is nothing)."""
+        if self.path.is_dir():
+            return any(self.path.iterdir())
+        return self.path.exists()
+
+    def snapshot(self) -> Snapshot:
+        """Return what is published now."""
+        try:
+            text = (self.path / METADATA).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            raise self._none() from None
+        return snapshots.read_document(
+            text, self.address, lambda version: Folder(str(self.path), version)
+        )
+
+    def _none(self) -> _panel.PanelError:
+        if any((self.path / f).exists() for f in (".zgroup", ".zmetadata")):
+            return _panel.error(
+                f"{self.address} is a group of Zarr v2",
+                "a panel store, which is Zarr v3",
+                "Make one of it: xf.write_panel(xr.open_zarr(OLD), NEW)",
+            )
+        if self.path.exists():
+            return _panel.error(
+                f"{self.address} is not a Zarr group",
+                "a panel store",
+                "Make one: xfactor ingest prices",
+            )
+        # Left by an overwrite of the first format that died between its two renames.
+        aside = [str(p) for p in self.path.parent.glob(f".{self.path.name}.*.old")]
+        return _panel.error(
+            f"nothing is at {self.address}",
+            "a panel store",
+            f"An overwrite was interrupted: rename {aside[0]} to {self.path}"
+            if aside
+            else "Check the path, or make one: xfactor ingest",
+        )
+
+    # --- writing --------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def locked(self, what: str) -> Iterator[None]:
+        """Hold the lock of the store."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with lock(self.path.with_name(f".{self.path.name}.lock"), self.address, what):
+            yield
+
+    def stage(self, key: str, resume: bool) -> "Staging":
+        """Begin a write, under the lock: sweep what dead writers left, make or find the staging.
+
+        Parameters
+        ----------
+        key
+            What the write is: a resumed one has the key of the one that died.
+        resume
+            Take over the chunks that an earlier try has written.
+        """
+        prefix = f".{self.path.name}."
+        left = sorted(self.path.parent.glob(f"{prefix}*.partial"))
+        found = [p for p in left if resume and p.name.startswith(f"{prefix}{key}-")]
+        for folder in (p for p in left if p not in found[:1]):
+            shutil.rmtree(folder, ignore_errors=True)
+        if (self.path / METADATA).exists():
+            self._restore()
+        folder = self.path.with_name(f"{prefix}{key}-{uuid.uuid4().hex[:8]}.partial")
+        if found:
+            os.rename(found[0], folder)  # whoever still writes to the old name writes to nothing
+        folder.mkdir(exist_ok=True)
+        return Staging(self, folder)
+
+    def _restore(self) -> None:
+        """Make the files of single arrays say what is published, and sweep what is not."""
+        published = self.snapshot()
+        for name, metadata in published.arrays.items():
+            write_metadata(self.path / name / METADATA, metadata)
+        for folder in self._debris(published):
+            shutil.rmtree(folder)
+        for partial in self.path.rglob("*.partial"):
+            partial.unlink(missing_ok=True)
+
+    def _debris(self, published: Snapshot) -> list[Path]:
+        """Return folders of chunks that were moved in and never published, or dropped since."""
+        tops = {n.split("/")[0] for n in published.arrays}
+        return [p for p in self.path.iterdir() if p.name not in tops and _is_debris(p)]
+
+    def accept(self, snapshot: Snapshot) -> None:
+        """Publish what another program has made of the metadata."""
+        attributes = snapshots.group_attributes(snapshot.attrs, snapshot.coords)
+        books = snapshots.new_books("check_panel_store", snapshot.version + 1)
+        document = snapshots.group_document(attributes, snapshot.arrays, books)
+        replace_file(self.path / METADATA, document.encode())
+
+    def gc(self) -> int:
+        """Remove what no published state needs; return the bytes that were freed."""
+        published = self.snapshot()
+        self._restore()
+        freed = 0
+        for name in published.arrays:
+            folder = self.path / name
+            kept = {folder / key for key in published.array(name).keys()}
+            for file in _chunk_files(folder):
+                if file not in kept:
+                    freed += file.stat().st_size if file.stat().st_nlink == 1 else 0
+                    file.unlink()
+            _prune(folder)
+        return freed
+
+
+class Staging:
+    """A write in progress: whole chunks in a folder that nobody reads.
+
+    Parameters
+    ----------
+    store
+        Where it will be published.
+    folder
+        The staging folder.
+    """
+
+    def __init__(self, store: PlainStore, folder: Path) -> None:
+        self.store = store
+        self.folder = folder
+        self.opener = Folder(str(folder))
+
+    def array(
+        self, name: str, metadata: dict[str, Any], base: Mapping[str, Any] | None, restated: bool
+    ) -> StoredArray:
+        """Return an array to write chunks of.
+
+        Parameters
+        ----------
+        name
+            Its path in the store.
+        metadata
+            As it will be published, but for the naming of chunks, which is chosen here.
+        base
+            Metadata of the published array of that name, if there is one.
+        restated
+            Published cells change.
+        """
+        naming = NAMINGS[0] if base is None else base["chunk_key_encoding"]
+        if restated and base is not None:
+            naming = _next_naming(naming, len(metadata["shape"]))
+        return StoredArray(self.opener, name, json.dumps(metadata | {"chunk_key_encoding": naming}))
+
+    def written(self, array: StoredArray) -> set[str]:
+        """Return the chunks of an array that are written already."""
+        folder = self.folder / array.name
+        return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if _is_chunk(p)}
+
+    def publish(
+        self,
+        changed: Mapping[str, StoredArray],
+        kept: Mapping[str, dict[str, Any]],
+        attributes: Mapping[str, Any],
+        books: Mapping[str, Any],
+    ) -> None:
+        """Make the staged chunks and the metadata the store's state, in one rename.
+
+        Parameters
+        ----------
+        changed
+            Arrays written here.
+        kept
+            Metadata of arrays that stay as they are.
+        attributes, books
+            Of the new state.
+        """
+        arrays = dict(kept) | {n: a.metadata for n, a in changed.items()}
+        document = snapshots.group_document(attributes, arrays, books)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(sync_file, [p for p in self.folder.rglob("*") if _is_chunk(p)]))
+        if not self.store.exists():
+            self._publish_new(changed, document)
+            return
+        for name, array in changed.items():
+            self._move_in(name, array)
+        dropped = self._published_names() - arrays.keys()
+        replace_file(self.store.path / METADATA, document.encode())
+        # From here on it is published. What follows is for readers of single arrays.
+        for name, array in changed.items():
+            write_metadata(self.store.path / name / METADATA, array.metadata)
+        for name in dropped:  # its chunks stay for those who are reading them
+            (self.store.path / name / METADATA).unlink(missing_ok=True)
+        self.discard()
+
+    def _published_names(self) -> set[str]:
+        return set(self.store.snapshot().arrays)
+
+    def _publish_new(self, changed: Mapping[str, StoredArray], document: str) -> None:
+        for name, array in changed.items():
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+            write_metadata(self.folder / name / METADATA, array.metadata)
+        replace_file(self.folder / METADATA, document.encode())
+        for folder in [p for p in self.folder.rglob("*") if p.is_dir()]:
+            sync_file(folder)
+        os.rename(self.folder, self.store.path)
+        sync_file(self.store.path.parent)
+
+    def _move_in(self, name: str, array: StoredArray) -> None:
+        """Move staged chunks to their place, with links to the old ones beside them."""
+        target = self.store.path / name
+        target.mkdir(parents=True, exist_ok=True)
+        base = self.store.snapshot().arrays.get(name)
+        staged = self.written(array)
+        touched = {target}
+        if base is not None and base["chunk_key_encoding"] != array.metadata["chunk_key_encoding"]:
+            self._take_naming(target, array)
+            old = StoredArray(self.opener, name, json.dumps(base))
+            if old.chunks == array.chunks:
+                touched |= _link(target, old, array, staged)
+        for key in staged:
+            place = target / key
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(self.folder / name / key, place)
+            touched.add(place.parent)
+        for folder in touched:
+            sync_file(folder)
+
+    def _take_naming(self, target: Path, array: StoredArray) -> None:
+        """Remove chunks of an older state that had the names which this one takes."""
+        old = [p for p in _chunk_files(target) if _has_naming(p, target, array)]
+        if old:
+            version = self.store.snapshot().version + 1
+            replace_file(self.store.path / array.mark, str(version).encode())
+        for file in old:
+            file.unlink()
+
+    def discard(self) -> None:
+        """Remove the staging folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def write_metadata(path: Path, metadata: Mapping[str, Any]) -> None:
+    """Write an array's own metadata file, unless it says so already."""
+    try:
+        if json.loads(path.read_bytes()) == metadata:
+            return
+    except (OSError, ValueError):
+        pass
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, json.dumps(metadata, indent=1).encode())
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file in one step that survives a loss of power."""
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    sync_file(path.parent)
+
+
+def _next_naming(naming: Mapping[str, Any], ndim: int) -> Mapping[str, Any]:
+    there = (NAMINGS[0], NAMINGS[2]) if ndim == 0 else NAMINGS
+    at = next((i for i, n in enumerate(there) if n == naming), 0)
+    return there[(at + 1) % len(there)]
+
+
+def _is_debris(folder: Path) -> bool:
+    """Say whether a folder holds chunks but no metadata: an array gets that once published."""
+    if not folder.is_dir() or (folder / METADATA).exists():
+        return False
+    return any(p.name == "c" or p.name.startswith("c.") or p.name[0].isdigit()
+               for p in folder.iterdir())  # fmt: skip
+
+
+def _chunk_files(array: Path) -> list[Path]:
+    """Return the chunks of an array, of any state; not those of arrays below it."""
+    return [
+        file
+        for top in array.iterdir()
+        for file in (top.rglob("*") if top.name == "c" and top.is_dir() else [top])
+        if _is_chunk(file)
+    ]
+
+
+def _has_naming(chunk: Path, folder: Path, array: StoredArray) -> bool:
+    """Say whether a chunk is named as those of an array's state are."""
+    example = array.key((0,) * array.ndim)
+    name = chunk.relative_to(folder).as_posix()
+    lead = "c/" if "/" in example else "c" if example.startswith("c") else ""
+    return (
+        name.startswith(lead)
+        and (lead == "c/") == ("/" in name)
+        and (bool(lead) or name[0].isdigit())
+    )
+
+
+def _is_chunk(path: Path) -> bool:
+    hidden = path.name.startswith(".") or path.name.endswith(".partial")
+    return not hidden and path.name != METADATA and path.is_file()
+
+
+def _link(target: Path, old: StoredArray, array: StoredArray, staged: set[str]) -> set[Path]:
+    """Give the chunks that did not change their new names too."""
+    touched = set()
+    for there, key in zip(old.keys(), _same_keys(old, array), strict=True):
+        if key in staged:
+            continue
+        place = target / key
+        place.parent.mkdir(parents=True, exist_ok=True)
+        link_file(target / there, place)
+        touched.add(place.parent)
+    return touched
+
+
+def _same_keys(old: StoredArray, array: StoredArray) -> list[str]:
+    return StoredArray(
+        array.opener, array.name, json.dumps(array.metadata | {"shape": list(old.shape)})
+    ).keys()
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Make a hard link, or a copy where the file system has none."""
+    try:
+        os.link(source, target)
+    except OSError as problem:
+        if problem.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV):
+            raise
+        shutil.copy2(source, target)
+        sync_file(target)
+
+
+def _prune(folder: Path) -> None:
+    """Remove empty folders below a folder."""
+    for path in sorted(folder.rglob("*"), key=lambda p: -len(p.parts)):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()

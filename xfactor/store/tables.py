@@ -1,0 +1,145 @@
+"""Tables of rows in a store, beside its fields: records, filings, histories of symbols."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+
+from xfactor import panel as _panel
+from xfactor.store import layout, values
+from xfactor.store.backends import PathLike, backend_of
+from xfactor.store.opening import stored_variable
+from xfactor.store.snapshots import BOOKS, Snapshot
+from xfactor.store.transaction import Transaction, transaction
+
+Columns = Mapping[str, np.ndarray]
+ROW = "row"
+ROWS = 262_144
+
+
+def read_table(
+    path: PathLike, name: str, columns: Sequence[str] | None = None, *, backend: str | None = None
+) -> dict[str, np.ndarray]:
+    """Read a table of a store.
+
+    Parameters
+    ----------
+    path
+        The store.
+    name
+        The table.
+    columns
+        Those wanted; all of them if not given.
+    backend
+        As in `write_panel`.
+
+    Returns
+    -------
+    dict of numpy.ndarray
+        Columns of one length; empty if there is no such table.
+    """
+    snapshot = backend_of(path, backend).snapshot()
+    there = table_columns(snapshot, name)
+    wanted = there if columns is None else list(columns)
+    unknown = [c for c in wanted if c not in there]
+    if unknown and there:
+        raise _panel.error(
+            f"the table {name!r} has no column {unknown[0]!r}",
+            "a column",
+            f"It has: {', '.join(there)}",
+        )
+    return {
+        c: stored_variable(snapshot, _address(name, c), lazy=False).values
+        for c in wanted if c in there
+    }  # fmt: skip
+
+
+def append_table(
+    path: PathLike, name: str, columns: Columns, *, backend: str | None = None
+) -> None:
+    """Append rows to a table of a store; the first ones make it.
+
+    Parameters
+    ----------
+    path
+        The store.
+    name
+        The table.
+    columns
+        Arrays (row,) of one length: numbers, dates or text; the columns and dtypes of what is
+        there.
+    backend
+        As in `write_panel`.
+    """
+    with transaction(backend_of(path, backend), "append_table") as t:
+        assert t.base is not None
+        add_rows(t, {name: columns})
+        t.write()
+        t.publish(t.base.attrs, t.base.coords)
+
+
+def table_names(snapshot: Snapshot) -> list[str]:
+    """Return the names of the tables of a store."""
+    return sorted({n.split("/")[1] for n in snapshot.arrays if n.startswith(f"{BOOKS}/")})
+
+
+def table_columns(snapshot: Snapshot, name: str) -> list[str]:
+    """Return the columns of a table, empty if it is not there."""
+    prefix = _address(name, "")
+    return [n.removeprefix(prefix) for n in snapshot.arrays if n.startswith(prefix)]
+
+
+def add_rows(t: Transaction, tables: Mapping[str, Columns] | None) -> None:
+    """Append rows to tables in a transaction.
+
+    Parameters
+    ----------
+    t
+        The transaction.
+    tables
+        Columns by the table's name.
+    """
+    for name, columns in (tables or {}).items():
+        arrays = {c: np.asarray(a) for c, a in columns.items()}
+        _check_columns(t.base, name, arrays)
+        for column, array in arrays.items():
+            if len(array):
+                _add_column(t, _address(name, column), array)
+
+
+def _add_column(t: Transaction, address: str, array: np.ndarray) -> None:
+    there = t.base.array(address) if t.base and address in t.base.arrays else None
+    start, chunk = (there.shape[0], there.chunks[0]) if there is not None else (0, ROWS)
+    shape = (start + len(array),)
+    if there is None:
+        metadata = values.array_metadata(xr.Variable((ROW,), array), (chunk,))
+    else:
+        metadata = {**there.metadata, "shape": list(shape)}
+    t.add(address, metadata, array, layout.appended_blocks(start, shape[0], chunk), axis=0)
+
+
+def _check_columns(base: Snapshot | None, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+    lengths = {a.shape for a in arrays.values()}
+    if len(lengths) != 1 or any(len(s) != 1 for s in lengths):
+        raise _panel.error(
+            f"the columns of {name!r} have the shapes {sorted(lengths)}", "one length", "Align them"
+        )
+    there = table_columns(base, name) if base is not None else []
+    if there and set(there) != set(arrays):
+        raise _panel.error(
+            f"the rows have the columns {', '.join(sorted(arrays))}",
+            f"those of the table {name!r}: {', '.join(there)}",
+            "Give all of them and no other",
+        )
+    for column in there:
+        stored = stored_variable(base, _address(name, column), lazy=True)  # type: ignore[arg-type]
+        if not values.same_kind(stored.dtype, arrays[column].dtype):
+            raise _panel.error(
+                f"the column {column!r} of {name!r} is {arrays[column].dtype}",
+                str(stored.dtype),
+                "Convert it",
+            )
+
+
+def _address(table: str, column: str) -> str:
+    return f"{BOOKS}/{table}/{column}"
