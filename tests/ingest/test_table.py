@@ -417,7 +417,9 @@ def test_ingest_table__refuses_what_is_no_source(tmp_path, source):
 
 def test_ingest_table__refuses_a_panel_whose_chunks_cannot_be_stored(tmp_path, monkeypatch):
     monkeypatch.setattr(longform, "CHUNK_BYTES", 47)
-    with pytest.raises(xf.PanelError, match=r"names 2 assets on 3 dates.*chunk_dates=1"):
+    with pytest.raises(
+        xf.PanelError, match=r"names 2 assets on 3 dates: a chunk of 256.*chunk_dates=1"
+    ):
         ingest(tmp_path, pd.DataFrame(TABLE))
     panel, _ = ingest(tmp_path, pd.DataFrame(TABLE), chunk_dates=2)
     assert dict(panel.sizes) == {"date": 3, "asset": 2}

@@ -19,6 +19,7 @@ from xfactor import panel
 from xfactor.ingest.cells import ranked
 from xfactor.ingest.rejects import Rejects
 from xfactor.ingest.spill import ASSET, CODE, IDENTIFIER, ROW, Run, Spilled, drop, pieces, present
+from xfactor.store import layout
 from xfactor.store.layout import CHUNK_DATES
 
 Block = Callable[[int, int], np.ndarray]
@@ -372,27 +373,34 @@ def make_blocks(spilled: Spilled, labels: Labels, folder: Path) -> Blocks:
     return Blocks(spilled, str(path))
 
 
-def check_chunk(labels: Labels, chunk_dates: int, source: object) -> None:
-    """Raise unless a chunk of the panel can be stored.
+def dates_in_chunk(labels: Labels, wanted: int | None, source: object) -> int:
+    """Return the dates of a chunk of the store; raise if it cannot be stored.
 
     Parameters
     ----------
     labels
         Of the panel.
-    chunk_dates
-        Dates in a chunk.
+    wanted
+        By the caller; None for what suits the number of assets.
     source
         For the message.
+
+    Returns
+    -------
+    int
+        At least 1.
     """
     n = len(labels.assets)
-    size = min(chunk_dates, len(labels.dates)) * n * 8
+    dates = layout.chunk_dates(n) if wanted is None else wanted
+    size = min(dates, len(labels.dates)) * n * 8
     if size > CHUNK_BYTES:
         raise panel.error(
-            f"{source} names {n:,} assets on {len(labels.dates):,} dates: a chunk of "
-            f"{chunk_dates} dates has {size / 1e9:.1f} GB",
+            f"{source} names {n:,} assets on {len(labels.dates):,} dates: a chunk of {dates} dates "
+            f"has {size / 1e9:.1f} GB",
             "less than 2.1 GB",
             f"Use chunk_dates={max(CHUNK_BYTES // (n * 16), 1)}, or check the column of the assets",
         )
+    return dates
 
 
 def recoded(words: Sequence[str]) -> tuple[np.ndarray, list[str]]:

@@ -12,7 +12,7 @@ import xarray as xr
 from xfactor import panel
 from xfactor.ingest.delisting import Delisting, find_delisting
 from xfactor.ingest.layout import DIMS, LongTable, free, long_table, titled
-from xfactor.ingest.longform import Block, Blocks, check_chunk, lazy_field
+from xfactor.ingest.longform import Block, Blocks, dates_in_chunk, lazy_field
 from xfactor.ingest.plan import make_plan
 from xfactor.ingest.schema import Field, Schema
 from xfactor.ingest.sessions import calendar_notes
@@ -21,7 +21,6 @@ from xfactor.ingest.summary import Summary, listing, written
 from xfactor.ingest.tables import DATE, Column, read_table
 from xfactor.ingest.tables import SYMBOLS as SYMBOLS
 from xfactor.store import write_panel
-from xfactor.store.layout import CHUNK_DATES
 
 FIELDS = (
     Column("open", "number", ("open price",)),
@@ -187,9 +186,9 @@ def ingest_prices(
     with long_table(plan, False, path, stop, rejects) as table:
         table.read("error" if strict else "reject", title, progress)
         table.place()
-        check_chunk(table.labels, CHUNK_DATES, title)
+        chunk = dates_in_chunk(table.labels, None, title)
         ends = partial(find_delisting, delisting, delisting_fill, delisting_after)
-        ready, said = _panel(table, title, ends)
+        ready, said = _panel(table, title, ends, chunk)
         notes += said + calendar_notes(table.labels.index, calendar)
         if market is not None:
             ready["market_returns"], said = _market(market, table.labels.index)
@@ -242,7 +241,7 @@ def clean(values: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict
 
 
 def _panel(
-    table: LongTable, title: str, ends: "partial[tuple[Delisting, list[str]]]"
+    table: LongTable, title: str, ends: "partial[tuple[Delisting, list[str]]]", chunk: int
 ) -> tuple[xr.Dataset, list[str]]:
     """Lay out every field lazily, `returns` and `listed` among them."""
     notes = []
@@ -266,7 +265,7 @@ def _panel(
         "listed": partial(_listed, first, last),
     }
     fields = {
-        n: (DIMS, lazy_field(n, labels.sizes, bool if n == "listed" else float, make))
+        n: (DIMS, lazy_field(n, labels.sizes, bool if n == "listed" else float, make, chunk))
         for n, make in makes.items()
     }
     return xr.Dataset(fields, labels.coords()), notes + said

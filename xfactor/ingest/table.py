@@ -8,7 +8,7 @@ import xarray as xr
 
 from xfactor import panel
 from xfactor.ingest.layout import free, long_table, titled
-from xfactor.ingest.longform import DUPLICATES, check_chunk
+from xfactor.ingest.longform import DUPLICATES, dates_in_chunk
 from xfactor.ingest.plan import make_plan
 from xfactor.ingest.rejects import KINDS
 from xfactor.ingest.schema import read_schema
@@ -16,7 +16,6 @@ from xfactor.ingest.sessions import calendar_notes
 from xfactor.ingest.sources import Source, find_parts
 from xfactor.ingest.summary import Summary
 from xfactor.store import write_panel
-from xfactor.store.layout import CHUNK_DATES
 
 
 def ingest_table(
@@ -29,7 +28,7 @@ def ingest_table(
     strict: bool = False,
     rejects: str | os.PathLike[str] | None = None,
     calendar: str | None = None,
-    chunk_dates: int = CHUNK_DATES,
+    chunk_dates: int | None = None,
     overwrite: bool = False,
     progress: bool = False,
 ) -> Summary:
@@ -61,7 +60,7 @@ def ingest_table(
         Name of an exchange in `exchange_calendars`, such as "XNYS": sessions that the table
         misses, or has beside the calendar's, are noted in the summary.
     chunk_dates
-        Dates in a chunk of the store.
+        Dates in a chunk of the store; 256 if not given, or fewer where there are many assets.
     overwrite
         Replace a store that is there.
     progress
@@ -132,7 +131,8 @@ def ingest_table(
     """
     spec = read_schema(schema, columns)
     panel.choice("duplicates", duplicates, DUPLICATES)
-    chunk_dates = panel.positive("chunk_dates", chunk_dates)
+    if chunk_dates is not None:
+        chunk_dates = panel.positive("chunk_dates", chunk_dates)
     stop = frozenset(KINDS if panel.flag("strict", strict) else ())
     path = free(store, overwrite)
     parts = find_parts(source, spec.csv)
@@ -141,8 +141,8 @@ def ingest_table(
     with long_table(plan, spec.ids == "given", path, stop, rejects) as table:
         table.read(duplicates, title, progress)
         table.place()
-        check_chunk(table.labels, chunk_dates, title)
+        chunk = dates_in_chunk(table.labels, chunk_dates, title)
         notes += calendar_notes(table.labels.index, calendar)
-        ready = xr.Dataset(table.lazy_fields(chunk_dates), table.labels.coords())
+        ready = xr.Dataset(table.lazy_fields(chunk), table.labels.coords())
         write_panel(ready, path, overwrite=overwrite, progress=progress)
     return table.summary(title, store, notes)

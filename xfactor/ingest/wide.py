@@ -27,7 +27,6 @@ from xfactor.ingest.summary import Summary
 from xfactor.ingest.tables import DATE
 from xfactor.ingest.work import work_folder
 from xfactor.store import write_panel
-from xfactor.store.layout import CHUNK_DATES
 
 # Cells melted at once: a line may hold many thousand assets.
 CELLS = 1 << 18
@@ -42,7 +41,7 @@ def ingest_wide(
     strict: bool = False,
     rejects: str | os.PathLike[str] | None = None,
     calendar: str | None = None,
-    chunk_dates: int = CHUNK_DATES,
+    chunk_dates: int | None = None,
     overwrite: bool = False,
     progress: bool = False,
 ) -> Summary:
@@ -90,7 +89,8 @@ def ingest_wide(
     """
     spec = read_schema(schema)
     panel.choice("duplicates", duplicates, longform.DUPLICATES)
-    chunk_dates = panel.positive("chunk_dates", chunk_dates)
+    if chunk_dates is not None:
+        chunk_dates = panel.positive("chunk_dates", chunk_dates)
     stop = frozenset(KINDS if panel.flag("strict", strict) else ())
     path = free(store, overwrite)
     plans = _plans(sources, spec)
@@ -108,12 +108,12 @@ def ingest_wide(
             tables[-1].read(duplicates, titled(plan.parts), progress)
         labels = longform.label([t.keys for t in tables], assets.listed(), given)
         check_rows(listed, title, sum(t.keys.kept for t in tables))
-        longform.check_chunk(labels, chunk_dates, title)
+        chunk = longform.dates_in_chunk(labels, chunk_dates, title)
         notes = calendar_notes(labels.index, calendar)
         fields: dict[str, xr.Variable] = {}
         for table in tables:
             table.place(labels)
-            fields |= table.lazy_fields(chunk_dates)
+            fields |= table.lazy_fields(chunk)
         write_panel(
             xr.Dataset(fields, labels.coords()), path, overwrite=overwrite, progress=progress
         )
