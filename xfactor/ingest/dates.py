@@ -26,7 +26,7 @@ LEAST, MOST = np.datetime64("1678-01-01", "us"), np.datetime64("2262-01-01", "us
 NONE = np.datetime64("NaT", "us")
 
 
-def date_column(column: pa.ChunkedArray, path: Path, name: str) -> np.ndarray:
+def date_column(column: pa.Array, path: Path, name: str) -> np.ndarray:
     """Return the dates of a whole column.
 
     Parameters
@@ -46,9 +46,6 @@ def date_column(column: pa.ChunkedArray, path: Path, name: str) -> np.ndarray:
     PanelError
         If a date is missing, cannot be parsed, or carries a time zone.
     """
-    column = column.combine_chunks()
-    if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.chunks)
     values = Dates(name, None, lambda: [words_of(column)]).read(column, str(path))
     bad = np.flatnonzero(np.isnat(values))
     if len(bad):
