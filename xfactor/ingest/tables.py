@@ -2,7 +2,8 @@
 
 A table is a Parquet or CSV file that fits in memory; `ingest_table` takes larger ones. Readers ask
 for columns by the package's own names; a column of the file answers to a name by the `columns`
-mapping of the caller, or else by the aliases below. What comes back is plain arrays, so nothing above knows a file format.
+mapping of the caller, or else by the aliases below. What comes back is plain arrays, so nothing
+above knows a file format.
 """
 
 import os
