@@ -128,7 +128,8 @@ def _discover(parts: Sequence[Part], schema: Schema) -> tuple[tuple[Field, ...],
     found: dict[str, Field | None] = {}
     for part in parts:
         taken = {find_column(k, part.header) for k in keys}
-        new = [c for c in dict.fromkeys(part.header) if c not in taken and c not in found]
+        # Not the partitions: they say where a row lies, and are fields where a schema says so.
+        new = [c for c in dict.fromkeys(part.stored) if c not in taken and c not in found]
         if new:
             found |= _guess(part, new)
     fields = [f for f in found.values() if f is not None]

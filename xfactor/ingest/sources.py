@@ -133,8 +133,9 @@ def _files(where: str, csv: Csv) -> list[Part]:
     if "://" in where:
         with formats.Reading(where):
             return [_part(*found, csv) for found in _remote(where)]
-    path = Path(where)
+    path, top = Path(where), os.path.dirname(where)
     if path.is_dir():
+        top = where
         found = [str(p) for p in sorted(path.rglob("*")) if p.is_file() and _wanted(p, path)]
         if not found:
             raise panel.error(
@@ -145,10 +146,18 @@ def _files(where: str, csv: Csv) -> list[Part]:
     else:
         found = sorted(glob.glob(where, recursive=True)) if GLOB & set(where) else []
         found = [f for f in found if os.path.isfile(f)]
+        top = _before_glob(where)
     if not found:
         raise panel.error(f"nothing is at {path}", "a Parquet or CSV file", "Check the path")
     local = pafs.LocalFileSystem()
-    return [_part(local, f, f, csv) for f in found]
+    return [_part(local, f, f, top, csv) for f in found]
+
+
+def _before_glob(where: str) -> str:
+    """Return the folder in which a glob begins."""
+    while GLOB & set(where):
+        where = where.rpartition("/")[0]
+    return where
 
 
 def _wanted(path: Path, top: Path) -> bool:
@@ -156,31 +165,31 @@ def _wanted(path: Path, top: Path) -> bool:
     return not any(p.startswith((".", "_")) for p in path.relative_to(top).parts)
 
 
-def _part(system: Any, path: str, name: str, csv: Csv) -> Part:
-    pairs = [folder.split("=", 1) for folder in Path(path).parts[:-1] if "=" in folder]
+def _part(system: Any, path: str, name: str, top: str, csv: Csv) -> Part:
+    """Make a part of a file; the folders between it and `top` may be partitions."""
+    folders = Path(os.path.relpath(path, top or ".")).parts[:-1]
+    pairs = [folder.split("=", 1) for folder in folders if "=" in folder]
     fixed = {unquote(k): None if v == EMPTY_KEY else unquote(v) for k, v in pairs}
     return Part(name, fixed, csv, system, path)
 
 
-def _remote(url: str) -> list[tuple[Any, str, str]]:
-    """Return (file system, path, name) of the files at a URL, which may be a glob or a folder."""
+def _remote(url: str) -> list[tuple[Any, str, str, str]]:
+    """Return (file system, path, name, top) of the files at a URL: a file, a folder or a glob."""
     address, mark, options = url.partition("?") if "?" in url and "=" in url else (url, "", "")
     scheme, _, rest = address.partition("://")
-    fixed = rest
-    while GLOB & set(fixed):
-        fixed = fixed.rpartition("/")[0]
+    fixed = _before_glob(rest)
     system, path = pafs.FileSystem.from_uri(f"{scheme}://{fixed}{mark}{options}")
     if fixed == rest:
         info = system.get_file_info(path)
         if info.type == pafs.FileType.File:
-            return [(system, path, url)]
+            return [(system, path, url, os.path.dirname(path))]
     pattern = "" if fixed == rest else path + rest[len(fixed) :]
     listed = system.get_file_info(pafs.FileSelector(path, recursive=True))
     names = sorted(i.path for i in listed if i.type == pafs.FileType.File)
     names = [n for n in names if _wanted(Path(n), Path(path)) and _matches(n, pattern)]
     if not names:
         raise panel.error(f"nothing is at {url}", "Parquet or CSV files", "Check the URL")
-    return [(system, n, f"{scheme}://{n.lstrip('/')}") for n in names]
+    return [(system, n, f"{scheme}://{n.lstrip('/')}", path) for n in names]
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -37,9 +37,9 @@ def ingest_table(
     Parameters
     ----------
     source
-        A Parquet or CSV file (which may be gzipped), a glob, a folder (hive partitions in its
-        path become columns), a URL such as ``s3://bucket/folder`` of these, a DataFrame, an Arrow
-        table, or a list of them. Rows may stand in any order.
+        A Parquet or CSV file (which may be gzipped), a glob, a folder (in both, folders such as
+        ``symbol=A`` are columns, for whoever names them), a URL such as ``s3://bucket/folder`` of
+        these, a DataFrame, an Arrow table, or a list of them. Rows may stand in any order.
     store
         Folder of the new store.
     schema

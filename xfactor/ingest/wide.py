@@ -170,7 +170,7 @@ def _plans(
 
 
 def _melted(part: Part, schema: Schema, spec: Field) -> "WidePart":
-    header = part.header
+    header = part.stored
     date = find_column(Field("date", schema.date, DATE.aliases), header)
     if schema.date is not None and date is None:
         raise panel.error(f"{part.name} has no column {schema.date!r}", "its dates", "Correct it")
