@@ -346,6 +346,21 @@ def test_ingest_prices__keeps_the_store_that_is_there(tmp_path):
         assert files.bytes_of(tmp_path / "panel.zarr") == before
 
 
+def test_ingest_prices__without_strict_bad_rows_and_cells_are_left_out_and_listed(tmp_path):
+    text = (
+        "date,ticker,close\n2013-01-02,A,10\nsoon,A,1\n2013-01-03,A,x\n2013-01-04,A,11\n"
+        "2013-01-04,B,1\n2013-01-04,B,2\n2013-01-07,A,12,9\n"
+    )
+    rejects = tmp_path / "rejects.csv"
+    source = files.text_file(tmp_path, text)
+    summary = ingest_prices(source, tmp_path / "panel.zarr", strict=False, rejects=rejects)
+    panel = xf.open_panel(tmp_path / "panel.zarr").load()
+    np.testing.assert_array_equal(panel["close"], [[10], [NAN], [11]])
+    assert (summary.rows_read, summary.rows_kept) == (7, 3)
+    assert sorted(summary.rejected.values()) == [1, 1, 2]
+    assert sorted(pd.read_csv(rejects)["row"]) == [2, 3, 5, 6, 7]
+
+
 # --- laws ---------------------------------------------------------------------------------------
 
 

@@ -446,6 +446,12 @@ def test_ingest_table__notes_sessions_beside_the_calendar(tmp_path):
     assert "dates are the sessions of XNYS" in summary.notes
 
 
+def test_ingest_table__says_how_to_get_the_calendars(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "exchange_calendars", None)
+    with pytest.raises(xf.PanelError, match=r"not installed.*pip install exchange_calendars"):
+        ingest(tmp_path, pd.DataFrame(TABLE), calendar="XNYS")
+
+
 # --- what a kill leaves; clusters -----------------------------------------------------------------
 
 KILLED = """
