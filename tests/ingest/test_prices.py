@@ -357,7 +357,7 @@ def test_ingest_prices__without_strict_bad_rows_and_cells_are_left_out_and_liste
     panel = xf.open_panel(tmp_path / "panel.zarr").load()
     np.testing.assert_array_equal(panel["close"], [[10], [NAN], [11]])
     assert (summary.rows_read, summary.rows_kept) == (7, 3)
-    assert sorted(summary.rejected.values()) == [1, 1, 2]
+    assert sorted(n for n in summary.rejected.values() if n) == [1, 1, 2]
     assert sorted(pd.read_csv(rejects)["row"]) == [2, 3, 5, 6, 7]
 
 

@@ -14,7 +14,7 @@ import xarray as xr
 from xfactor import panel
 from xfactor.ingest import longform
 from xfactor.ingest.cells import Words
-from xfactor.ingest.intake import Intake, Plan, check_rows
+from xfactor.ingest.intake import NO_ASSET, Intake, Plan, check_rows
 from xfactor.ingest.longform import Blocks, Keys, Labels, lazy_field
 from xfactor.ingest.rejects import Rejects
 from xfactor.ingest.schema import Field
@@ -130,11 +130,13 @@ class LongTable:
     def said(self) -> dict[str, Any]:
         """Return the arguments of a `Summary` that are known when the rows are read."""
         rejects = self.rejects
+        ranges = {(f.name, f.out_of_range()): 0 for f in self.plan.fields if f.kind == "number"}
+        cells = {**ranges, **rejects.cells}
         return {
             "rows_read": rejects.read,
             "rows_kept": self.keys.kept,
-            "rejected": dict(rejects.rows),
-            "cleared": {f"{name} {why}": n for (name, why), n in rejects.cells.items()},
+            "rejected": {NO_ASSET: 0, **rejects.rows},
+            "cleared": {f"{name} {why}": n for (name, why), n in cells.items()},
             "counts": self.counts(),
             "years": self.years(),
             "rejects": None if rejects.path is None else str(rejects.path),
