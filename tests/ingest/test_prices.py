@@ -1,7 +1,6 @@
 import dataclasses
 import gzip
 import tempfile
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +13,6 @@ from hypothesis import strategies as st
 import xfactor as xf
 from tests.ingest import files
 from xfactor.ingest import ingest_prices
-from xfactor.ingest.longform import lazy_field, sort_rows
-from xfactor.ingest.tables import Text
 
 NAN = np.nan
 
@@ -349,32 +346,22 @@ def test_ingest_prices__keeps_the_store_that_is_there(tmp_path):
         assert files.bytes_of(tmp_path / "panel.zarr") == before
 
 
+def test_ingest_prices__without_strict_bad_rows_and_cells_are_left_out_and_listed(tmp_path):
+    text = (
+        "date,ticker,close\n2013-01-02,A,10\nsoon,A,1\n2013-01-03,A,x\n2013-01-04,A,11\n"
+        "2013-01-04,B,1\n2013-01-04,B,2\n2013-01-07,A,12,9\n"
+    )
+    rejects = tmp_path / "rejects.csv"
+    source = files.text_file(tmp_path, text)
+    summary = ingest_prices(source, tmp_path / "panel.zarr", strict=False, rejects=rejects)
+    panel = xf.open_panel(tmp_path / "panel.zarr").load()
+    np.testing.assert_array_equal(panel["close"], [[10], [NAN], [11]])
+    assert (summary.rows_read, summary.rows_kept) == (7, 3)
+    assert sorted(n for n in summary.rejected.values() if n) == [1, 1, 2]
+    assert sorted(pd.read_csv(rejects)["row"]) == [2, 3, 5, 6, 7]
+
+
 # --- laws ---------------------------------------------------------------------------------------
-
-
-@given(
-    cells=st.sets(st.tuples(st.integers(0, 8), st.integers(0, 4)), min_size=1),
-    shuffle=st.randoms(use_true_random=False),
-    chunk=st.integers(1, 9),
-)
-def test_sort_rows__puts_every_row_in_its_cell(cells, shuffle, chunk):
-    rows = list(cells)
-    shuffle.shuffle(rows)
-    date = np.array([np.datetime64("2013-01-01", "ns") + np.timedelta64(d, "D") for d, _ in rows])
-    codes, words = np.array([a for _, a in rows]), np.array(list("edcba"), object)
-    value = np.arange(len(rows), dtype=float)
-
-    found = sort_rows(date, Text(codes, words), Path("table.csv"))
-    column = found.sort(value)
-    sizes = {"date": len(found.dates), "asset": len(found.symbols)}
-    dense = lazy_field("v", sizes, float, partial(found.block, column), chunk).compute()
-
-    frame = pd.DataFrame({"date": date, "symbol": words[codes], "v": value})
-    first = frame.groupby("symbol")["date"].min()
-    assert list(found.symbols) == sorted(first.index, key=lambda s: (first[s], s))
-    wide = frame.pivot(index="date", columns="symbol", values="v")[list(found.symbols)]
-    assert wide.index.equals(found.dates)
-    np.testing.assert_array_equal(dense, wide.to_numpy())
 
 
 @pytest.mark.parametrize("days", [3, 4])

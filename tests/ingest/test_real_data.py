@@ -10,11 +10,13 @@ import xfactor as xf
 from xfactor.ingest import (
     Tags,
     as_known,
+    check_sessions,
     explain,
     french_sections,
     ingest_fundamentals,
     ingest_prices,
     ingest_records,
+    ingest_table,
     read_french,
     read_sec,
 )
@@ -250,3 +252,39 @@ def test_real_data__monthly_portfolios_are_the_daily_ones_compounded():
         # Of two vintages of the library, which restates history.
         assert float(abs(both - whole).median()) < 1e-3
         assert np.corrcoef(both, whole)[0, 1] > 0.99
+
+
+def test_real_data__sessions_are_those_of_the_exchange(ingested):
+    panel, _, _ = ingested
+    pytest.importorskip("exchange_calendars")
+    found = check_sessions(panel.indexes["date"], "XNYS")
+    assert (len(found.missing), len(found.extra)) == (0, 0)
+
+
+def test_real_data__the_five_year_set_has_the_gaps_that_its_description_counts(tmp_path):
+    source = DATA / "sp500_5yr" / "prices.parquet"
+    summary = ingest_prices(source, tmp_path / "panel.zarr")
+    assert (summary.rows_read, summary.rows_kept) == (606_801, 606_801)
+    assert (summary.dates, summary.assets) == (1_258, 503)
+    empty = {c.name: c.empty for c in summary.counts}
+    assert empty == {"open": 384, "high": 208, "low": 227, "close": 0, "volume": 406}
+    assert not any(summary.cleared.values())
+    panel = xf.open_panel(tmp_path / "panel.zarr")
+    complete = panel["close"].notnull().sum("date").values == 1_258
+    assert int(complete.sum()) == 447
+    assert set(summary.years) == set(range(2012, 2018))
+
+
+def test_real_data__the_nyse_excerpt_agrees_with_the_daily_prices(tmp_path, ingested):
+    panel, _, _ = ingested
+    source = DATA / "nyse" / "prices-split-adjusted.excerpt.csv"
+    summary = ingest_table(source, tmp_path / "panel.zarr", schema={"fields": {"close": {}}})
+    assert (summary.rows_read, summary.rows_kept) == (7_048, 7_048)
+    assert (summary.dates, summary.assets) == (1_762, 4)
+    excerpt = xf.open_panel(tmp_path / "panel.zarr").load()
+    assert summary.span == ("2010-01-04", "2016-12-30")
+    symbols = [str(s) for s in excerpt.symbol.values]
+    assert sorted(symbols) == ["AAL", "DOW", "EQIX", "ZION"]
+    known = excerpt.assign_coords(asset=symbols)["close"].drop_sel(asset="DOW")
+    same = panel["close"].sel(date=known.date, asset=known.asset)
+    assert float(abs(known / same - 1).max()) < 4e-4

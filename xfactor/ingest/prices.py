@@ -1,9 +1,8 @@
 """Long tables of daily prices -> a new panel store."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,16 +10,18 @@ import pandas as pd
 import xarray as xr
 
 from xfactor import panel
-from xfactor.ingest.longform import Block, Rows, lazy_field, sort_rows
+from xfactor.ingest.delisting import Delisting, find_delisting
+from xfactor.ingest.layout import DIMS, LongTable, free, long_table, titled
+from xfactor.ingest.longform import Block, Blocks, dates_in_chunk, lazy_field
+from xfactor.ingest.plan import make_plan
+from xfactor.ingest.schema import Field, Schema
+from xfactor.ingest.sessions import calendar_notes
+from xfactor.ingest.sources import Source, find_parts
 from xfactor.ingest.summary import Summary, listing, written
-from xfactor.ingest.tables import Column, read_table
+from xfactor.ingest.tables import DATE, Column, read_table
+from xfactor.ingest.tables import SYMBOLS as SYMBOLS
 from xfactor.store import write_panel
 
-DATE = Column(
-    "date", "date", ("timestamp", "datetime", "time", "day", "trading day", "unnamed: 0", ""), True
-)
-SYMBOLS = ("symbol", "ticker", "ticker symbol", "permno", "sid", "stock", "name")
-ASSET = Column("asset", "text", SYMBOLS, True)
 FIELDS = (
     Column("open", "number", ("open price",)),
     Column("high", "number", ("high price",)),
@@ -31,6 +32,7 @@ FIELDS = (
     Column("dividend", "number", ("dividend amount", "dividends", "cash dividend")),
     Column("split", "number", ("split coefficient", "split ratio", "split factor")),
 )
+DELISTING = Column("delisting_return", "number", ("dlret", "delist return"))
 PRICES = ("open", "high", "low", "close", "adjusted_close")
 VALUED = ("close", "adjusted_close")
 ATTRS: dict[str, dict[str, Any]] = {
@@ -45,6 +47,10 @@ ATTRS: dict[str, dict[str, Any]] = {
     },
     "dividend": {"units": "USD", "long_name": "dividend per share, on the ex-date"},
     "split": {"units": "1", "long_name": "new shares per old share, on the ex-date"},
+    "delisting_return": {
+        "units": "decimal",
+        "long_name": "return from the last price to what was paid after it",
+    },
     "returns": {"units": "decimal per session", "long_name": "total return over (t-1, t]"},
     "listed": {"long_name": "between the first and the last price (in a gap, known only later)"},
     "market_returns": {
@@ -54,23 +60,40 @@ ATTRS: dict[str, dict[str, Any]] = {
 }
 
 
+# What a strict ingest of prices does not take; it still leaves out rows without an asset, and
+# numbers that can be no prices.
+STOP = frozenset(("ragged", "date", "value", "duplicate"))
+LIMITS: dict[str, dict[str, Any]] = {
+    **{name: {"above": 0.0} for name in (*PRICES, "split")},
+    "volume": {"least": 0.0},
+    "delisting_return": {"least": -1.0},
+}
+
+
 def ingest_prices(
-    source: str | os.PathLike[str],
+    source: Source | Sequence[Source],
     store: str | os.PathLike[str],
     *,
     market: str | os.PathLike[str] | None = None,
     columns: Mapping[str, str] | None = None,
+    delisting: Source | None = None,
+    delisting_fill: float | None = None,
+    delisting_after: int = 5,
+    calendar: str | None = None,
+    strict: bool = True,
+    rejects: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     progress: bool = False,
 ) -> Summary:
-    """Write a long table of prices to a new panel store.
+    """Write a long table of prices of any size to a new panel store.
 
     Parameters
     ----------
     source
-        Parquet or CSV file (which may be gzipped), one row per date and asset in any order.
-        Needed are a date, an asset (ticker or other name) and `close` or `adjusted_close`;
-        `open`, `high`, `low`, `volume`, `dividend` and `split` are taken where they are there.
+        Parquet or CSV files (which may be gzipped), globs, folders, URLs, DataFrames or Arrow
+        tables, as in `ingest_table`; one row per date and asset in any order. Needed are a date,
+        an asset (ticker or other name) and `close` or `adjusted_close`; `open`, `high`, `low`,
+        `volume`, `dividend`, `split` and `delisting_return` are taken where they are there.
         Prices are as traded, except `adjusted_close`; `split` is new shares per old share.
     store
         Folder of the new store.
@@ -79,10 +102,27 @@ def ingest_prices(
     columns
         Our name -> the file's name, for columns of `source` that the usual names do not find,
         e.g. ``{"asset": "isin"}``.
+    delisting
+        Table of the columns asset and `delisting_return` (decimal), perhaps with a date; it goes
+        before the column of the same name in `source`.
+    delisting_fill
+        Delisting return of assets that end without one, e.g. -0.3; None for none.
+    delisting_after
+        An asset has ended if its last price is at least so many sessions before the last of the
+        panel. It counts for `delisting_fill` only.
+    calendar
+        Name of an exchange in `exchange_calendars`, such as "XNYS": sessions that the table
+        misses, or has beside the calendar's, are noted in the summary.
+    strict
+        Raise where a date or number cannot be read, a line has too few or too many cells, or a
+        (date, asset) pair stands there twice. Otherwise these are left out, as in `ingest_table`.
+    rejects
+        File in which to list what is left out: file, row, column, value, reason. Parquet by its
+        suffix, otherwise CSV.
     overwrite
         Replace a store that is there.
     progress
-        Show a bar on standard error if the writing takes more than a second.
+        Show bars on standard error if it takes more than a second.
 
     Returns
     -------
@@ -105,47 +145,72 @@ def ingest_prices(
     price makes the returns into and out of it missing. `listed` is True from an asset's first
     price to its last, both included.
 
+    A delisting return is earned after the last price: it becomes the return of the session that
+    follows the one of the last price, whatever date it carries itself, and `listed` is False
+    there. Weights set at the last price (`lag` 1) so meet it, and later ones do not. If prices
+    follow its date it is not used; if the panel ends with the last price there is no place for
+    it. The notes of the summary count both. That an asset has ended is known only later, as
+    it is of `listed` in a gap: neither is for signals.
+
     The labels of `asset` are the whole numbers 1, 2, ... in the order of (first date, symbol);
-    the symbols stand in the coordinate `symbol`.
+    the symbols stand in the coordinate `symbol`. Memory, and what a kill leaves, are those of
+    `ingest_table`.
 
     Examples
     --------
-    >>> import pathlib, tempfile, xfactor as xf
+    >>> import pandas as pd, tempfile, xfactor as xf
     >>> from xfactor.ingest import ingest_prices
-    >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> table = "date,ticker,close" + chr(10) + "2013-01-02,A,10" + chr(10) + "2013-01-03,A,11"
-    >>> _ = (folder / "prices.csv").write_text(table)
-    >>> summary = ingest_prices(folder / "prices.csv", folder / "panel.zarr")
+    >>> table = pd.DataFrame({
+    ...     "date": ["2013-01-02", "2013-01-03", "2013-01-04", "2013-01-02"],
+    ...     "ticker": ["A", "A", "A", "B"],
+    ...     "close": [10.0, 11.0, 11.0, 5.0],
+    ... })
+    >>> store = tempfile.mkdtemp() + "/panel.zarr"
+    >>> summary = ingest_prices(table, store, delisting_fill=-0.3, delisting_after=2)
     >>> summary.rows_kept
-    2
-    >>> xf.open_panel(folder / "panel.zarr").returns.round(6).values
-    array([[nan],
-           [0.1]])
+    4
+    >>> xf.open_panel(store).returns.round(6).values
+    array([[ nan,  nan],
+           [ 0.1, -0.3],
+           [ 0. ,  nan]])
     """
-    table = read_table(source, (DATE, ASSET, *FIELDS), columns or {}, one_of=VALUED)
-    keep = table.texts["asset"].codes >= 0
-    if not keep.any():
-        raise panel.error(f"{source} names no asset in any row", "one on each", "Check the column")
-    rows = sort_rows(table.dates["date"][keep], table.texts["asset"].keep(keep), table.path)
-    values, cleared = clean({n: v[keep] for n, v in table.numbers.items()})
-    values = {name: rows.sort(v) for name, v in values.items()}
-    ready, notes = _panel(rows, values, table.path)
-    if market is not None:
-        ready["market_returns"], said = _market(market, rows.dates)
-        notes += said
-    for name, v in ready.data_vars.items():
-        v.attrs = dict(ATTRS[str(name)])
-    path = write_panel(ready, store, overwrite=overwrite, progress=progress)
+    known = ("date", "asset", *(c.name for c in (*FIELDS, DELISTING)))
+    for ours in columns or {}:
+        if ours not in known:
+            raise panel.error(f"columns names {ours!r}", f"one of {', '.join(known)}", "Correct it")
+    path = free(store, overwrite)
+    parts = find_parts(source)
+    title = titled(parts)
+    plan, notes = make_plan(parts, _schema(columns or {}), optional=True, one_of=VALUED)
+    stop = STOP if panel.flag("strict", strict) else frozenset[str]()
+    with long_table(plan, False, path, stop, rejects) as table:
+        table.read("error" if strict else "reject", title, progress)
+        table.place()
+        chunk = dates_in_chunk(table.labels, None, title)
+        ends = partial(find_delisting, delisting, delisting_fill, delisting_after)
+        ready, said = _panel(table, title, ends, chunk)
+        notes += said + calendar_notes(table.labels.index, calendar)
+        if market is not None:
+            ready["market_returns"], said = _market(market, table.labels.index)
+            notes += said
+        for name, v in ready.data_vars.items():
+            v.attrs = dict(ATTRS[str(name)])
+        write_panel(ready, path, overwrite=overwrite, progress=progress)
     return Summary(
-        source=str(source),
+        source=title,
         store=str(store),
-        rows_read=table.rows,
-        rows_kept=int(keep.sum()),
-        rejected={"without an asset": int((~keep).sum())},
-        cleared=cleared,
         notes=tuple(notes),
+        **table.said(),
         **written(path, [str(n) for n in ready.data_vars]),
     )
+
+
+def _schema(columns: Mapping[str, str]) -> Schema:
+    fields = [
+        Field(c.name, columns.get(c.name), c.aliases, **LIMITS.get(c.name, {}))
+        for c in (*FIELDS, DELISTING)
+    ]
+    return Schema(tuple(fields), date=columns.get("date"), asset=columns.get("asset"))
 
 
 def clean(values: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, int]]:
@@ -176,45 +241,58 @@ def clean(values: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict
 
 
 def _panel(
-    rows: Rows, values: Mapping[str, np.ndarray], path: Path
+    table: LongTable, title: str, ends: "partial[tuple[Delisting, list[str]]]", chunk: int
 ) -> tuple[xr.Dataset, list[str]]:
     """Lay out every field lazily, `returns` and `listed` among them."""
     notes = []
-    if "adjusted_close" in values:
-        before = gross = values["adjusted_close"]
-    else:
-        before, gross = values["close"], total_value(values)
-        used = ", ".join(f for f in ("close", "split", "dividend") if f in values)
+    blocks, labels = table.blocks, table.labels
+    names = [f.name for f in table.plan.fields]
+    if "adjusted_close" not in names:
+        used = ", ".join(f for f in ("close", "split", "dividend") if f in names)
         notes.append(f"no adjusted close: returns are made of {used}")
-    first, last = rows.life(~np.isnan(before) | ~np.isnan(values.get("close", before)))
+    first, last = blocks.life([n for n in VALUED if n in names])
     if (last < 0).all():
-        raise panel.error(f"{path} has no price above 0", "at least one", "Check the column")
-    never = rows.symbols[last < 0].tolist()
+        raise panel.error(f"{title} has no price above 0", "at least one", "Check the column")
+    symbols = labels.symbols if labels.symbols is not None else np.empty(0, str)
+    never = symbols[last < 0].tolist()
     if never:
         notes.append(f"{len(never)} assets have no price at all: {listing(never)}")
-
-    def change(start: int, stop: int) -> np.ndarray:
-        out = np.full((stop - start, len(rows.symbols)), np.nan)
-        low = max(start, 1)
-        with np.errstate(over="ignore"):
-            growth = rows.block(gross, low, stop) / rows.block(before, low - 1, stop - 1)
-        out[low - start :] = np.where(np.isinf(growth), np.nan, growth) - 1.0
-        return out
-
-    def listed(start: int, stop: int) -> np.ndarray:
-        date = np.arange(start, stop)[:, None]
-        return (first <= date) & (date <= last)
-
-    makes: dict[str, Block] = {n: partial(rows.block, v) for n, v in values.items()}
-    makes |= {"returns": change, "listed": listed}
-    sizes = {panel.DATE: len(rows.dates), panel.ASSET: len(rows.symbols)}
+    column = blocks.latest(DELISTING.name) if DELISTING.name in names else None
+    delisted, said = ends(labels=labels, last=last, column=column)
+    makes: dict[str, Block] = {n: partial(blocks.block, n) for n in names}
+    makes |= {
+        "returns": partial(_returns, blocks, tuple(names), delisted),
+        "listed": partial(_listed, first, last),
+    }
     fields = {
-        n: (tuple(sizes), lazy_field(n, sizes, bool if n == "listed" else float, make))
+        n: (DIMS, lazy_field(n, labels.sizes, bool if n == "listed" else float, make, chunk))
         for n, make in makes.items()
     }
-    ids = np.arange(1, len(rows.symbols) + 1)
-    coords = {panel.DATE: rows.dates, panel.ASSET: ids, "symbol": (panel.ASSET, rows.symbols)}
-    return xr.Dataset(fields, coords), notes
+    return xr.Dataset(fields, labels.coords()), notes + said
+
+
+def _returns(
+    blocks: Blocks, names: tuple[str, ...], delisted: Delisting, start: int, stop: int
+) -> np.ndarray:
+    """Return total returns of some dates, delisting returns among them."""
+    low = max(start, 1)
+    if "adjusted_close" in names:
+        both = blocks.block("adjusted_close", low - 1, stop)
+        before, gross = both[:-1], both[1:]
+    else:
+        wanted = [n for n in ("close", "split", "dividend") if n in names]
+        used = {str(n): blocks.block(n, low - 1, stop) for n in wanted}
+        before, gross = used["close"][:-1], total_value(used)[1:]
+    out = np.full((stop - start, before.shape[1]), np.nan)
+    with np.errstate(over="ignore"):
+        growth = gross / before
+    out[low - start :] = np.where(np.isinf(growth), np.nan, growth) - 1.0
+    return delisted.put(out, start)
+
+
+def _listed(first: np.ndarray, last: np.ndarray, start: int, stop: int) -> np.ndarray:
+    date = np.arange(start, stop)[:, None]
+    return (first <= date) & (date <= last)
 
 
 def total_value(values: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -13,6 +13,29 @@ from xfactor.store import open_panel
 
 SHOWN = 6
 WIDEST = 40
+ABREAST = 6
+
+
+@dataclass(frozen=True)
+class FieldCounts:
+    """What became of the cells of a field, in the rows that have a date and an asset.
+
+    Parameters
+    ----------
+    name
+        The field.
+    values
+        Values in the panel.
+    empty
+        Cells in which nothing stood.
+    rejected
+        Cells set to missing, by reason.
+    """
+
+    name: str
+    values: int
+    empty: int
+    rejected: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -38,6 +61,12 @@ class Summary:
         First and last date.
     notes
         Sentences about choices that the data forced.
+    counts
+        What became of the cells of each field that was read.
+    years
+        For each year, and each field that was read, the share of the kept rows with a value.
+    rejects
+        The file in which what was left out is listed.
     """
 
     source: str
@@ -51,6 +80,9 @@ class Summary:
     assets: int
     span: tuple[str, str]
     notes: tuple[str, ...] = field(default=())
+    counts: tuple[FieldCounts, ...] = field(default=())
+    years: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    rejects: str | None = None
 
     def __str__(self) -> str:
         """Return a few aligned lines, to be printed."""
@@ -67,8 +99,33 @@ class Summary:
         covered = [f"{name} {100 * share:.1f}%" for name, share in self.fields.items()]
         for start in range(0, len(covered), 4):
             lines.append(("" if start else "coverage", ", ".join(covered[start : start + 4])))
+        if self.rejects is not None:
+            lines.append(("rejects", self.rejects))
         lines += [("note", text) for text in self.notes]
+        lines += [*self._field_lines(), *self._year_lines()]
         return "\n".join(f"{head:<12} {text}" for head, text in lines)
+
+    def _field_lines(self) -> list[tuple[str, str]]:
+        if not self.counts:
+            return []
+        wide = max(len(c.name) for c in self.counts)
+        lines = [("cells", f"{'':<{wide}} {'values':>13} {'empty':>13} {'rejected':>13}")]
+        for c in self.counts:
+            gone = sum(c.rejected.values())
+            lines.append(("", f"{c.name:<{wide}} {c.values:>13,} {c.empty:>13,} {gone:>13,}"))
+        return lines
+
+    def _year_lines(self) -> list[tuple[str, str]]:
+        """Shares of rows with a value by year, a few fields beside each other."""
+        names = [c.name for c in self.counts]
+        lines = []
+        for start in range(0, len(names), ABREAST):
+            wide = {n: max(len(n), 6) for n in names[start : start + ABREAST]}
+            lines.append(("in year", " ".join(f"{n:>{w}}" for n, w in wide.items())))
+            for year, share in self.years.items():
+                cells = (f"{100 * share[n]:>{w - 1}.1f}%" for n, w in wide.items())
+                lines.append((f"{year}", " ".join(cells)))
+        return lines
 
 
 def shorten(text: str) -> str:

@@ -63,7 +63,6 @@ def open_panel(
     """
     state = state_at(backend_of(path, backend), snapshot, as_of)
     wanted = [fields] if isinstance(fields, str) else fields
-    return between(opened(state, wanted), start, end, str(path))
-    found = between(opened(snapshot, wanted), start, end, str(path))
+    found = between(opened(state, wanted), start, end, str(path))
     found.encoding["source"] = str(path)  # as xarray does: what else is in the store can be found
     return found
