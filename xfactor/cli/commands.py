@@ -51,4 +51,5 @@ def parser() -> argparse.ArgumentParser:
     commands = made.add_subparsers(required=True, metavar="COMMAND")
     for part in (lecture, store, ingest):
         part.add_commands(commands)
+    ingest.add_explain(commands)
     return made

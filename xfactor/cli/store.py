@@ -15,6 +15,7 @@ from xfactor.store import (
     open_panel,
     panel_info,
     rechunk_panel,
+    store_history,
     write_panel,
 )
 
@@ -39,6 +40,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--accept", action="store_true", help="take metadata that another program has changed"
     )
     p.set_defaults(run=_check)
+    p = kinds.add_parser("history", help="versions of an Icechunk store")
+    _store(p)
+    p.set_defaults(run=_history)
     p = kinds.add_parser("gc", help="remove older states of restated cells")
     _store(p)
     p.set_defaults(run=_gc)
@@ -88,6 +92,10 @@ def _check(args: argparse.Namespace) -> int:
 
 def _gc(args: argparse.Namespace) -> None:
     print(f"{gc_panel_store(args.store) / 1e6:,.1f} MB freed.")
+
+
+def _history(args: argparse.Namespace) -> None:
+    print(store_history(args.store).to_string(index=False))
 
 
 def _rechunk(args: argparse.Namespace) -> None:

@@ -44,6 +44,8 @@ class Explanation:
         A sentence where the number needs one, else empty.
     parts
         Explanations of the fields that it is made of, where it is made of others.
+    symbol
+        By which the asset was asked for, if it was.
     """
 
     asset: Any
@@ -55,10 +57,12 @@ class Explanation:
     until: pd.Timestamp | None
     note: str
     parts: tuple["Explanation", ...] = ()
+    symbol: str = ""
 
     def __str__(self) -> str:
         """Return a few lines, to be printed."""
-        lines = [f"{self.field} of {self.asset} on {self.date:%Y-%m-%d} is {self.value:,.10g}"]
+        who = f"{self.symbol} (asset {self.asset})" if self.symbol else self.asset
+        lines = [f"{self.field} of {who} on {self.date:%Y-%m-%d} is {self.value:,.10g}"]
         lines.append(f"  it is {self.rule}")
         used = self.records[self.records["role"].isin(["used", "subtracted"])]
         for r in used.itertuples():
@@ -113,7 +117,7 @@ def explain(store: str | os.PathLike[str], asset: Any, field: str, date: Any) ->
     ...     "known_at": ["2013-02-20", "2013-03-01"], "filing": ["10-K", "10-K/A"]})
     >>> _ = ingest_records(records, store)
     >>> print(explain(store, "A", "book_equity", "2013-02-28"))
-    book_equity of 1 on 2013-02-28 is 5
+    book_equity of A (asset 1) on 2013-02-28 is 5
       it is latest(book_equity)
       5 for the period to 2012-12-31, known since 2013-02-20, filed as 10-K
       other records give it from 2013-03-01 on
@@ -123,14 +127,16 @@ def explain(store: str | os.PathLike[str], asset: Any, field: str, date: Any) ->
     dates = stored.indexes[panel.DATE]
     day = _session(dates, date)
     label = _label(store, stored, asset, day)
+    symbol = "" if label == asset else str(asset)
     cell = stored[[field]].sel({panel.DATE: [day], panel.ASSET: [label]})
     value = float(cell[field].compute().item())
     specs = specs_of(stored)
     if field in FORMULAS and field not in specs:
         needed, _, attrs = FORMULAS[field]
-        parts = tuple(explain(store, label, n, day) for n in needed if n in specs or n in FORMULAS)
+        parts = tuple(explain(store, asset, n, day) for n in needed if n in specs or n in FORMULAS)
         empty = pd.DataFrame(columns=SHOWN)
-        return Explanation(label, field, day, value, attrs["long_name"], empty, None, "", parts)
+        rule = attrs["long_name"]
+        return Explanation(label, field, day, value, rule, empty, None, "", parts, symbol)
     if field not in specs:
         raise panel.error(
             f"the field {field!r} is not made of records",
@@ -144,7 +150,8 @@ def explain(store: str | os.PathLike[str], asset: Any, field: str, date: Any) ->
     table = _table(records, frame, used, less, day)
     note = _note(spec.rule, spec.max_age_days, records, used, value, day)
     until = _until(records, spec.rule, day, dates)
-    return Explanation(label, field, day, value, str(spec.rule), table, until, note)
+    rule = str(spec.rule)
+    return Explanation(label, field, day, value, rule, table, until, note, symbol=symbol)
 
 
 def as_known(store: str | os.PathLike[str], *, on: Any, restated: bool = False) -> xr.Dataset:

@@ -226,8 +226,8 @@ class Transaction:
         old = stored_variable(self.base, name, lazy=False)
         if old.dims != variable.dims or not values.same_kind(old.dtype, variable.dtype):
             return False
-        sizes = zip(variable.shape, old.shape, self.base.array(name).chunks, strict=True)
-        if any(n < m or (i and n > c) for i, (n, m, c) in enumerate(sizes)):
+        sizes = zip(old.dims, variable.shape, old.shape, self.base.array(name).chunks, strict=True)
+        if any(n < m or (n > c and d != _panel.DATE) for d, n, m, c in sizes):
             return False
         now = variable[tuple(slice(0, n) for n in old.shape)]
         there = xr.Variable(old.dims, old.values)
