@@ -1,6 +1,6 @@
 """Damaged files: what can be read is read, what is left out is counted, the rest is one clear line.
 
-``pytest -m slow tests/ingest/test_fuzz.py`` tries ten thousand of them.
+``pytest -m proof tests/ingest/test_fuzz.py`` tries ten thousand of them.
 """
 
 import gzip
@@ -188,7 +188,7 @@ def test_fuzz__a_damaged_file_is_read_or_refused_in_one_line():
     assert 0.2 < np.mean(done) < 0.8  # both ends of it are tried
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.parametrize("first", range(0, MANY, 1000))
 def test_fuzz__thousands_of_damaged_files(first):
     fuzz(range(FEW + first, FEW + first + 1000))

@@ -259,7 +259,7 @@ def test_store__is_the_model_after_any_writes():
     run_state_machine_as_test(Stores, settings=few)
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_store__is_the_model_after_any_writes__200_times_30():
     many = settings(max_examples=200, stateful_step_count=30, **COMMON)
     run_state_machine_as_test(Stores, settings=many)
