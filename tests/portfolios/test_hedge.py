@@ -238,3 +238,13 @@ def test_hedge__too_little_data_is_missing_not_an_error():
     assert xf.hedge(y[:0], f.isel(date=slice(0)), window=100).hedged.shape == (0, 2)
     assert bool(xf.hedge(y[:2], f.isel(date=slice(2)), window=None).hedged.isnull().all())
     assert xr.DataArray(xf.hedge(y[:, :0], f, window=9).hedged).shape == (3, 0)
+
+
+@pytest.mark.parametrize("window", [20, None])
+def test_hedge__keeps_the_chunks_of_returns(window):
+    y, f = streams(10)
+    dates = y.sizes["date"]
+    chunks = {"date": (7, 23, dates - 30)}
+    got = xf.hedge(y.chunk(chunks), f.chunk(chunks), window=window)
+    assert got.hedged.chunks == y.chunk(chunks).chunks
+    assert got.chunks  # raises if those of two variables differ
