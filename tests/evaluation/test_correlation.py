@@ -276,6 +276,7 @@ def test_ic__errors_say_what_to_do(panel):
         ({"x": x.expand_dims("reason")}, "'reason'"),
         ({"weights": x.isel(asset=0, drop=True)}, "no dimension 'asset'"),
         ({"lags": -1}, "lags=-1"),
+        ({"by": xr.full_like(panel["sector"], -1).rename(None).drop_attrs()}, "by has no group"),
         ({"by": panel["sector"].drop_attrs().chunk(date=5), "x": x.chunk(date=5),
           "forward": x.chunk(date=5)}, "flag_values"),
         ({"x": x.chunk(asset=3), "forward": x.chunk(asset=3)}, "one chunk along 'asset'"),

@@ -282,6 +282,15 @@ def test_factors__errors_say_what_to_do():
         xf.fama_french_factors(number["returns"], number["cap"], number["book"])
 
 
+def test_factors__of_no_dates_are_none_and_labels_are_plain_strings():
+    p = market(30, 5, "B")
+    r, cap, book = (p[k].isel(date=slice(0)) for k in ("returns", "cap", "book"))
+    for rule in ("osap", "jkp"):
+        got = xf.fama_french_factors(r, cap, book, rule=rule)
+        assert got.SMB.shape == (0,)
+        assert all(got[d].dtype.kind == "U" for d in ("sort", "size", "level"))
+
+
 # --- premia that are known ------------------------------------------------------------------------
 
 MONTHS, PREMIA, DEVIATION = 180, {"SMB": 0.004, "HML": 0.006}, 0.03

@@ -1,5 +1,7 @@
 """Hedges against rolling betas by hand, in-sample residuals, and the prefix law."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 import xfactor as xf
 from tests import strategies
 from tests.regression.oracles import assert_same_bits, streams
+from xfactor.kernels.ridge import ridge_rows
 
 NAN = np.nan
 
@@ -238,3 +241,32 @@ def test_hedge__too_little_data_is_missing_not_an_error():
     assert xf.hedge(y[:0], f.isel(date=slice(0)), window=100).hedged.shape == (0, 2)
     assert bool(xf.hedge(y[:2], f.isel(date=slice(2)), window=None).hedged.isnull().all())
     assert xr.DataArray(xf.hedge(y[:, :0], f, window=9).hedged).shape == (3, 0)
+
+
+@pytest.mark.parametrize("window", [20, None])
+def test_hedge__keeps_the_chunks_of_returns(window):
+    y, f = streams(10)
+    dates = y.sizes["date"]
+    chunks = {"date": (7, 23, dates - 30)}
+    got = xf.hedge(y.chunk(chunks), f.chunk(chunks), window=window)
+    assert got.hedged.chunks == y.chunk(chunks).chunks
+    assert got.chunks  # raises if those of two variables differ
+
+
+def test_hedge__ridge_of_many_assets_needs_memory_for_blocks_of_systems_only():
+    rng = np.random.default_rng(11)
+    cells = 40_000
+    half = rng.standard_normal((cells, 3, 5))
+    square = half @ half.transpose(0, 2, 1)
+    right = rng.standard_normal((cells, 3))
+    cov = []
+    for i in range(3):
+        cov += [square[:, i, j].copy() for j in range(i, 3)] + [right[:, i].copy()]
+    tracemalloc.start()
+    got = ridge_rows(*cov, count=3, ridge=0.1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    penalty = 0.1 * np.eye(3) * square[:, range(3), range(3)][:, :, None]
+    want = np.linalg.solve(square + penalty, right[..., None])[..., 0]
+    np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-12)
+    assert peak < 2 * sum(c.nbytes for c in cov)

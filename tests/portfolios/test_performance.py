@@ -190,3 +190,16 @@ def test_performance__errors_say_what_to_do():
         xf.performance(drawn(5), lags=-2)
     with pytest.raises(xf.PanelError, match=r"Use returns.rename\(factor='portfolio'\)"):
         xf.performance(drawn(5), drawn(5)[:, 0].drop_vars("factor").rename("market"))
+    for periods, words in (
+        (0, "number above 0"),
+        (-12, "number above 0"),
+        (NAN, "needed a number"),
+    ):
+        with pytest.raises(xf.PanelError, match=words):
+            xf.performance(drawn(5), periods_per_year=periods)
+
+
+def test_performance__every_figure_says_what_it_is():
+    r = drawn(6).rename(factor="portfolio")
+    table = xf.performance(r, r[:, 0].drop_vars("portfolio").rename("market"))
+    assert all({"long_name", "units"} <= set(v.attrs) for v in table.data_vars.values())

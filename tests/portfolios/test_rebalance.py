@@ -448,6 +448,7 @@ def test_rebalance__errors_say_what_to_do():
         ({"costs": "low"}, "costs='low'"),
         ({"dim": "stock"}, "'stock'"),
         ({"when": data.listed}, "when has the dimensions 'date', 'asset'; needed 'date' alone"),
+        ({"weights": w[::5]}, r"Use weights.reindex_like\(returns\)"),
         ({"returns": r.drop_vars("date")}, "no labels along 'date'"),
         ({"returns": r[::-1]}, "different labels along 'date'|not sorted"),
         ({"returns": r[::-1], "weights": w[::-1]}, "not sorted"),
@@ -457,5 +458,7 @@ def test_rebalance__errors_say_what_to_do():
             xf.rebalance(**{"weights": w, "returns": r, **more})
     with pytest.raises(TypeError, match="needed bool"):
         xf.rebalance(w, r, listed=r)
+    with pytest.raises(TypeError, match="takes a DataArray as when; found ndarray"):
+        xf.rebalance(w, r, when=np.ones(r.sizes["date"], bool))
     with pytest.raises(TypeError, match="needed bool"):
         xf.rebalance(w, r, when=r[:, 0])

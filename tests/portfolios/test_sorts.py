@@ -321,6 +321,8 @@ def test_quantile_portfolios__refuses_other_chunks_and_labels(panel):
     x = panel["close"]
     with pytest.raises(xf.PanelError, match="cut differently"):
         xf.quantile_portfolios(x.chunk(date=5), x.chunk(date=6))
+    with pytest.raises(xf.PanelError, match=r"Use close.reindex_like\(returns\)"):
+        xf.quantile_portfolios(x[::5], x)
     with pytest.raises(xf.PanelError, match="different labels"):
         xf.quantile_portfolios(x, x.isel(asset=slice(None, None, -1)))
     with pytest.raises(TypeError, match="takes a DataArray as returns"):

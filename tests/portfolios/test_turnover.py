@@ -174,6 +174,9 @@ def test_turnover__errors_say_what_to_do():
     data = drawn(7)
     with pytest.raises(xf.PanelError, match="lag=2 was given; needed 0 or 1"):
         xf.turnover(data.weights, data.returns, lag=2)
+    w = xr.DataArray(np.eye(3), dims=("date", "asset"))
+    with pytest.raises(xf.PanelError, match="weights has 2 labels along 'date' and returns has 3"):
+        xf.turnover(w[:2], w)
     with pytest.raises(xf.PanelError, match="drift='none'"):
         xf.turnover(data.weights, drift="none")
     with pytest.raises(xf.PanelError, match="needed 'date'"):

@@ -280,6 +280,8 @@ def test_long_short__errors_say_what_to_do():
         ({"fraction": 0}, "fraction=0 "),
         ({"fraction": -0.1}, "fraction=-0.1"),
         ({"fraction": NAN}, "fraction=nan"),
+        ({"fraction": "tenth"}, "fraction='tenth' was given; needed a number"),
+        ({"n": 1, "sizes": x[:3]}, "sizes has 3 labels along 'date' and x has"),
         ({"n": 1, "dim": "stock"}, "'stock'"),
         ({"n": 1, "sizes": x.isel(asset=slice(None, None, -1))}, "different labels"),
         ({"n": 1, "neutral_to": x.isel(asset=slice(None, None, -1))}, "different labels"),
@@ -377,6 +379,8 @@ def test_portfolio_returns__errors_say_what_to_do():
     x = strategies.fixed_panel()
     with pytest.raises(xf.PanelError, match="lag=-1"):
         xf.portfolio_returns(x, x, lag=-1)
+    with pytest.raises(xf.PanelError, match=r"Use weights.reindex_like\(returns\)"):
+        xf.portfolio_returns(x[::5], x)  # monthly weights, daily returns
     with pytest.raises(xf.PanelError, match="different labels"):
         xf.portfolio_returns(x, x.isel(asset=slice(None, None, -1)))
     with pytest.raises(xf.PanelError, match="'asset'"):

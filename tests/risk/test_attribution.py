@@ -160,6 +160,13 @@ def test_attribute_returns__errors_say_what_to_do():
         run(w, r, x, f.assign_coords(factor=["unexplained", "x1", "x2"]))
     with pytest.raises(xf.PanelError, match="'factor'"):
         run(w, r, x, f[:, 0])
+    for args, words in (
+        ((w[:2], r, x, f), "weights has 2"),
+        ((w, r, x, f[:2]), "factor_returns has 2"),
+        ((w, r, x[{"asset": slice(2)}], f), "exposures has 2"),
+    ):
+        with pytest.raises(xf.PanelError, match=words):
+            run(*args)
     with pytest.raises(xf.PanelError, match="lag=-1"):
         run(w, r, x, f, lag=-1)
     with pytest.raises(TypeError, match="returns"):

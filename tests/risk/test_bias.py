@@ -114,3 +114,15 @@ def test_bias_statistic__edges_and_refusals():
         xf.bias_statistic(r[:, 0], risk)
     with pytest.raises(TypeError, match="risk"):
         xf.bias_statistic(r, 0.1)
+
+
+def test_bias_statistic__band_is_that_of_the_chi_squared_distribution_of_each_count():
+    r, risk = problem(6)
+    got = xf.bias_statistic(r.where(np.random.default_rng(6).random(r.shape) > 0.3), risk,
+                            window=8, min_obs=2, confidence=0.9)  # fmt: skip
+    n = got.n_obs.values
+    known = got.bias.notnull().values
+    assert len(set(n[known])) > 3
+    for name, p in (("lower", 0.05), ("upper", 0.95)):
+        want = np.sqrt(stats.chi2.ppf(p, n[known] - 1) / (n[known] - 1))
+        np.testing.assert_allclose(got[name].values[known], want, rtol=1e-12)

@@ -242,7 +242,9 @@ def test_risk_decomposition__errors_say_what_to_do():
         ((w.rename(asset="factor"), x, f, s), "'asset'"),
         ((w.expand_dims(factor=2), x, f, s), "free for the factors"),
         ((w.expand_dims(a=2, b=3), x, f, s), "one dimension of portfolios"),
-        ((w[:, ::-1], x, f, s), "different labels"),
+        ((w[:, ::-1], x, f, s), "weights and specific_var have different labels"),
+        ((w, x[{"asset": slice(2)}], f, s), "exposures has 2 labels along 'asset'"),
+        ((w, x, f[:2], s), "factor_cov has 2 labels along 'date'"),
         ((w, x.rename(x0="specific"), f.assign_coords(factor=["specific", "x1", "x2"]), s),
          "specific"),
     ):  # fmt: skip

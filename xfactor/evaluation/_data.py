@@ -89,6 +89,8 @@ def signals(
     x = panel.as_float(x).drop_attrs().rename(None)
     groups = None
     if by is not None:
+        if isinstance(by, xr.DataArray) and by.name is None:
+            by = by.rename("by")  # what errors call it
         (groups,) = group_sets(by, x, asset_dim, what)
     steps = {"not_listed": listed, "masked": where}
     masks: list[xr.DataArray] = []

@@ -169,7 +169,7 @@ def _start(plan: Plan, shape: tuple[int, int]) -> State:
         np.zeros(shape, dtype=bool),
         np.full((MONTHS, *shape), np.nan),
         np.zeros((MONTHS, *shape), dtype=bool),
-        int(plan.month[0]) - 1,
+        int(plan.month[0]) - 1 if len(plan.month) else 0,
     )
 
 

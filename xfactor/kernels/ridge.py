@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from xfactor.kernels._blocks import row_blocks
+
 
 def ridge_rows(*cov: np.ndarray, count: int, ridge: float) -> np.ndarray:
     """Slopes (row, count) of y on the others, a penalty of `ridge` variances added to each.
@@ -9,6 +11,13 @@ def ridge_rows(*cov: np.ndarray, count: int, ridge: float) -> np.ndarray:
     `cov`: for each variable its covariances with itself, with those after it, and with y. NaN
     where one is missing or a variable does not vary.
     """
+    out = np.empty((len(cov[0]), count), dtype=cov[0].dtype)
+    for rows in row_blocks(len(out), count * count):  # systems are several times their input
+        out[rows] = _slopes([c[rows] for c in cov], count, ridge)
+    return out
+
+
+def _slopes(cov: list[np.ndarray], count: int, ridge: float) -> np.ndarray:
     square = np.empty((len(cov[0]), count, count))
     right = np.empty((len(cov[0]), count, 1))
     parts = iter(cov)

@@ -178,8 +178,8 @@ def fama_french_factors(
         _buckets.earned(state, fields["returns"], before, PORTFOLIOS, lag=0, what=what, **options)
         for state in held
     ]
-    result = xr.concat(sorts, pd.Index(list(plan.sorts), name=SORT), coords="minimal",
-                       compat="override", combine_attrs="override")  # fmt: skip
+    result = xr.concat(sorts, SORT, coords="minimal", compat="override", combine_attrs="override")
+    result = result.assign_coords({SORT: list(plan.sorts)})
     factors = _factors(result["returns"])
     factors = {"market": _market(fields, cap, least, dim, what), **factors}
     described = {k: v.assign_attrs(units="decimal", long_name=k) for k, v in factors.items()}

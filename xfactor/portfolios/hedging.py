@@ -1,6 +1,7 @@
 """Taking the factors out of a stream of returns."""
 
-from functools import partial
+from functools import partial, reduce
+from operator import add
 
 import numpy as np
 import xarray as xr
@@ -92,7 +93,7 @@ def hedge(
         if ridge:
             beta = _shrunk(returns, factors, window, min_obs, ridge)
         beta = time_series.lag(beta, lag) if lag else beta
-    hedged = (returns - xr.dot(factors, beta, dim=panel.FACTOR)).transpose(*returns.dims)
+    hedged = (returns - _explained(factors, beta)).transpose(*returns.dims)
     hedged = hedged.astype(returns.dtype).assign_attrs(long_name="hedged return", units="decimal")
     made = {"hedged": hedged, "beta": beta}
     if value is not None:
@@ -106,6 +107,15 @@ def hedge(
             "lag": lag if window is not None else 0,
         },
     )
+
+
+def _explained(factors: xr.DataArray, beta: xr.DataArray) -> xr.DataArray:
+    """Sum of beta times factor; `xr.dot` would cut the chunks of the result anew."""
+    each = (
+        factors.isel({panel.FACTOR: k}, drop=True) * beta.isel({panel.FACTOR: k}, drop=True)
+        for k in range(factors.sizes[panel.FACTOR])
+    )
+    return reduce(add, each)
 
 
 def _shrunk(

@@ -73,6 +73,11 @@ def performance(
     panel.one_array(returns, what, "returns")
     panel.check_dim(returns, dim, what)
     panel.check_order(returns, dim, what)  # of the drawdown
+    periods_per_year = panel.number("periods_per_year", periods_per_year)
+    if not 0 < periods_per_year < np.inf:
+        raise panel.error(
+            f"periods_per_year={periods_per_year} was given", "a number above 0", "Use e.g. 252"
+        )
     r = panel.as_float(returns)
     average = newey_west(r, lags=lags, dim=dim)
     mean = average["mean"] * periods_per_year
@@ -101,9 +106,33 @@ def performance(
         },
         attrs={"periods_per_year": periods_per_year, "lags": average.attrs["lags"]},
     )
-    if factors is None:
-        return table
-    return table.assign(_against(r, factors, periods_per_year, lags, dim))
+    if factors is not None:
+        table = table.assign(_against(r, factors, periods_per_year, lags, dim))
+    for name, (long_name, units) in _NAMES.items():
+        if name in table:
+            table[name].attrs = {"long_name": long_name, "units": units}
+    return table
+
+
+_NAMES = {
+    "mean": ("mean return", "decimal per year"),
+    "volatility": ("volatility", "decimal per root of a year"),
+    "sharpe": ("Sharpe ratio", "per root of a year"),
+    "tvalue": ("t of the mean return", "1"),
+    "cumulative_return": ("compound return", "decimal"),
+    "drawdown": ("worst loss from a peak", "decimal"),
+    "hit_rate": ("share of returns above 0", "1"),
+    "downside": ("downside deviation", "decimal per root of a year"),
+    "sortino": ("Sortino ratio", "per root of a year"),
+    "skewness": ("skewness", "1"),
+    "kurtosis": ("kurtosis", "1"),
+    "n_obs": ("returns that count", "1"),
+    "alpha": ("alpha", "decimal per year"),
+    "alpha_tvalue": ("t of alpha", "1"),
+    "beta": ("beta", "1"),
+    "beta_tvalue": ("t of beta", "1"),
+    "rsquared": ("R squared", "1"),
+}
 
 
 def _reduced(

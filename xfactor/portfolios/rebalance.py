@@ -194,6 +194,7 @@ def rebalance(
     for x in (weights, returns):
         panel.check_dim(x, dim, what)
     panel.check_dim(returns, panel.DATE, what)
+    panel.check_same_labels(returns, weights, names=("returns", "weights"))
     panel.choice("drift", drift, ("value", "legs"))
     panel.choice("proceeds", proceeds, ("spread", "cash"))
     lag = panel.positive("lag", lag, 0)
@@ -223,8 +224,9 @@ def rebalance(
 
 
 def _clock(when: Clock | xr.DataArray, returns: xr.DataArray) -> xr.DataArray:
-    if not isinstance(when, xr.DataArray):
+    if isinstance(when, str):
         return rebalance_dates(returns, when)
+    panel.one_array(when, "rebalance", "when")
     if when.dims != (panel.DATE,):
         dims = ", ".join(map(repr, when.dims)) or "none"
         raise panel.error(f"when has the dimensions {dims}", "'date' alone", "Use one clock")

@@ -240,6 +240,7 @@ def _check(x: xr.DataArray, returns: xr.DataArray, dim: str, what: str) -> None:
     panel.one_array(returns, what, "returns")
     panel.check_dim(x, dim, what)
     panel.check_dim(returns, dim, what)
+    panel.check_same_labels(returns, x, names=("returns", str(x.name or "x")))
 
 
 def _sortable(

@@ -69,6 +69,7 @@ def turnover(
     if returns is not None:
         panel.one_array(returns, what, "returns")
         panel.check_dim(returns, dim, what)
+        panel.check_same_labels(returns, weights, names=("returns", "weights"))
         arrays.append(time_series.lag(panel.as_float(returns), 1 - lag))
     kernel = partial(_holding.turnover_rows, legs=drift == "legs")
     args = [_apply.Arg(a, (dim,)) for a in arrays]

@@ -88,7 +88,7 @@ def long_short(
         )
     if n is not None:
         n = panel.positive("n", n)
-    elif not 0 < float(fraction or 0) <= 0.5:
+    elif not 0 < panel.number("fraction", fraction) <= 0.5:
         raise panel.error(f"fraction={fraction!r} was given", "0 < fraction <= 0.5", "Use 0.2")
     panel.one_array(x, "long_short")
     panel.check_dim(x, dim, "long_short")
@@ -105,6 +105,7 @@ def long_short(
     )
     args = [_apply.Arg(values, (dim,))]
     if sizes is not None:
+        panel.check_same_labels(x, sizes, names=("x", "sizes"))
         args.append(_apply.Arg(panel.as_float(sizes), (dim,)))
 
     def choose(_: xr.DataArray) -> xr.DataArray:
@@ -176,6 +177,7 @@ def portfolio_returns(
     panel.one_array(returns, "portfolio_returns", "returns")
     panel.check_dim(weights, dim, "portfolio_returns")
     panel.check_dim(returns, dim, "portfolio_returns")
+    panel.check_same_labels(returns, weights, names=("returns", "weights"))
     lag = panel.positive("lag", lag, 0)
     held = panel.as_float(weights)
     if lag and panel.DATE in held.dims:  # weights without dates are held throughout

@@ -98,10 +98,14 @@ def attribute_returns(
         )  # fmt: skip
     panel.one_array(returns, what, "returns")
     panel.check_dim(returns, dim, f"{what}, in returns,")
+    panel.check_same_labels(returns, weights, names=("returns", "weights"))
+    panel.check_same_labels(returns, factor_returns, names=("returns", "factor_returns"))
     r = panel.as_float(returns)
     x = _inputs.exposures(
         exposures, groups, r, labels, dim=dim, what=what, beside="factor_returns"
     ).back(lag)
+    for array in x.arrays:
+        panel.check_same_labels(returns, array, names=("returns", "exposures"))
     further = [_apply.Arg(r, (dim,)), _inputs.factor_values(factor_returns)]
     if benchmark is not None:
         base = _inputs.checked_weights(benchmark, what, "benchmark", dim)

@@ -117,5 +117,6 @@ def _band(n_obs: xr.DataArray, probability: float) -> xr.DataArray:
 
 
 def _quantile(n_obs: np.ndarray, probability: float) -> np.ndarray:
-    freedom = np.maximum(n_obs - 1.0, 1.0)
-    return np.sqrt(special.chdtri(freedom, 1.0 - probability) / freedom)
+    """Looked up by the number of dates: there are far fewer of these than cells."""
+    freedom = np.maximum(np.arange(np.max(n_obs, initial=0) + 1) - 1.0, 1.0)
+    return np.sqrt(special.chdtri(freedom, 1.0 - probability) / freedom)[n_obs]

@@ -263,10 +263,14 @@ def _problem(
     factors = _inputs.factor_labels(factor_cov, what, "factor_cov")
     panel.one_array(specific_var, what, "specific_var")
     panel.check_dim(specific_var, dim, f"{what}, in specific_var,")
+    for other, name in ((weights, "weights"), (factor_cov, "factor_cov")):
+        panel.check_same_labels(specific_var, other, names=("specific_var", name))
     specific = panel.as_float(specific_var)
     x = _inputs.exposures(
         exposures, groups, specific, factors, dim=dim, what=what, beside="factor_cov"
     )
+    for array in x.arrays:
+        panel.check_same_labels(specific_var, array, names=("specific_var", "exposures"))
     covariance = _inputs.covariance_arg(factor_cov, what)
     further = [_apply.Arg(specific, (dim,)), covariance]
     if benchmark is not None:
