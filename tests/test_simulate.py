@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-import zarr
 
 import xfactor as xf
 from xfactor import _apply, _scan
 from xfactor.kernels import simulate as kernel
 from xfactor.simulate import SECTORS, simulate_panel
+from xfactor.store.arrays import StoredArray
 
 # A sum of five terms of size 0.1 or less.
 ROUNDING = 1e-12
@@ -108,17 +108,17 @@ def test_simulate_panel__is_written_with_its_chunks(tmp_path):
 
 def test_simulate_panel__is_written_block_by_block(tmp_path, monkeypatch):
     written, at_start = [], []
-    write, simulate = zarr.Array.__setitem__, kernel.simulate_rows
+    write, simulate = StoredArray.write, kernel.simulate_rows
 
     def counting(array, where, values):
         written.extend([array.name] if np.ndim(values) == 2 else [])
-        write(array, where, values)
+        return write(array, where, values)
 
     def logging(*args, **kwargs):
         at_start.append(len(written))
         return simulate(*args, **kwargs)
 
-    monkeypatch.setattr(zarr.Array, "__setitem__", counting)
+    monkeypatch.setattr(StoredArray, "write", counting)
     monkeypatch.setattr(kernel, "simulate_rows", logging)
     panel, _ = simulate_panel(dates=60, assets=10, chunk_dates=10)
     xf.write_panel(panel, tmp_path / "panel.zarr")

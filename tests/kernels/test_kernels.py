@@ -68,7 +68,7 @@ def equal(bins):
 WINDOWS = {
     "lag": (lambda x, **w: shift.lag_rows(x, periods=2, fill=NAN, **w), 2, 0),
     "returns": (lambda x, **w: shift.return_rows(x, periods=2, **w), 2, 0),
-    "forward": (lambda x, **w: shift.forward_rows(x, periods=2, **w), 0, 2),
+    "forward": (lambda x, **w: shift.forward_rows(x, periods=2, skip=1, log=False, **w), 0, 3),
     "mean": (lambda x, **w: rolling.mean_rows(x, total=False, window=3, min_obs=1, **w), 2, 0),
     "std": (lambda x, **w: rolling.var_rows(x, ddof=1, root=True, window=3, min_obs=2, **w), 2, 0),
     "decay": (lambda x, **w: rolling.decay_rows(x, window=3, min_obs=1, **w), 2, 0),

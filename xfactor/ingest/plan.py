@@ -65,8 +65,9 @@ def make_plan(
             check_once(part, theirs)
     there = {f.name: sum(f.name in n for n in names) for f in fields}
     absent = [f for f in fields if not there[f.name]]
-    if absent and not optional:
-        raise _absent(parts[0], absent[0])
+    asked = [f for f in absent if f.column is not None or not optional]
+    if asked:
+        raise _absent(parts[0], asked[0])
     if one_of and not any(there.get(n) for n in one_of):
         words = " or ".join(repr(n) for n in one_of)
         header = parts[0].header

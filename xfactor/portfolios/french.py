@@ -29,6 +29,7 @@ RULES = {
     "osap": _Defaults(_formation.Rule(True, False, 1), "june", 6, 1),
     "jkp": _Defaults(_formation.Rule(False, True, 10), "month", 4, 3),
 }
+NYSE = "NYSE"
 
 
 def fama_french_factors(
@@ -36,6 +37,7 @@ def fama_french_factors(
     market_cap: xr.DataArray,
     book_equity: xr.DataArray,
     *,
+    exchange: xr.DataArray | None = None,
     breakpoints_from: xr.DataArray | None = None,
     operating_profitability: xr.DataArray | None = None,
     asset_growth: xr.DataArray | None = None,
@@ -62,9 +64,12 @@ def fama_french_factors(
         Market equity ME (date, asset). One without a positive one is not sorted, and not held.
     book_equity
         Book equity BE (date, asset); where it is not positive there is no book to market.
+    exchange
+        Exchanges (asset,) or (date, asset), text or codes with `flag_meanings`: medians and
+        quantiles are those of the assets on the NYSE, as in the original.
     breakpoints_from
-        bool mask: medians and quantiles are those of these assets (the NYSE, in the original); of
-        all if not given.
+        bool mask, in place of `exchange`: medians and quantiles are those of these assets; of all
+        if neither is given.
     operating_profitability
         Profits over book equity (date, asset): adds RMW, high minus low.
     asset_growth
@@ -160,6 +165,12 @@ def fama_french_factors(
         "profitability": operating_profitability, "growth": asset_growth, "assets": total_assets,
     }  # fmt: skip
     fields |= {name: x for name, x in further.items() if x is not None}
+    if exchange is not None:
+        if breakpoints_from is not None:
+            raise panel.error(
+                "exchange and breakpoints_from were given", "one of them", "Leave one out"
+            )
+        breakpoints_from = _on_exchange(exchange, NYSE)
     fields = _checked(fields, breakpoints_from, where, dim, what)
     plan = _plan(
         fields["cap"].indexes[panel.DATE],
@@ -186,6 +197,23 @@ def fama_french_factors(
     return xr.Dataset(described | dict(result.data_vars)).assign_attrs(
         rule=rule, rebalance=rebalance, accounting_lag=months, min_names=least
     )
+
+
+def _on_exchange(exchange: xr.DataArray, name: str) -> xr.DataArray:
+    """Tell which assets are listed on an exchange."""
+    panel.one_array(exchange, "fama_french_factors", "exchange")
+    if exchange.dtype.kind in "OUT":
+        return exchange == name
+    words = exchange.attrs.get("flag_meanings", ())
+    words = words.split() if isinstance(words, str) else list(words)
+    codes = list(exchange.attrs.get("flag_values", range(len(words))))
+    if name not in words or len(codes) != len(words):
+        raise panel.error(
+            f"exchange has the codes of {', '.join(map(str, words)) or 'nothing'}",
+            f"text, or codes with flag_meanings that name {name}",
+            "Or give a mask: breakpoints_from",
+        )
+    return exchange == codes[words.index(name)]
 
 
 def _checked(
