@@ -136,7 +136,7 @@ class Words:
         """Return int32 codes of a batch: -1 for nothing, -2 for what cannot be used."""
         kind = column.type
         if pa.types.is_floating(kind):  # pandas makes floats of whole numbers with gaps
-            column = _whole(column)
+            column = whole_numbers(column)
         if pa.types.is_integer(column.type):
             column = column.cast(pa.string())
         elif not is_text(column.type):
@@ -176,8 +176,19 @@ class Words:
         return list(self.code)
 
 
-def _whole(column: pa.Array) -> pa.Array:
-    """Return floats as whole numbers if they all are, else as they are."""
+def whole_numbers(column: pa.Array) -> pa.Array:
+    """Return floats as whole numbers if they all are, else as they are.
+
+    Parameters
+    ----------
+    column
+        Floats: pandas makes them of whole numbers with gaps.
+
+    Returns
+    -------
+    pyarrow.Array
+        int64, or `column`.
+    """
     wide = column.cast(pa.float64())
     whole = pc.all(pc.and_(pc.equal(wide, pc.trunc(wide)), pc.less(pc.abs(wide), 2.0**53)))
     return wide.cast(pa.int64()) if whole.as_py() else column
