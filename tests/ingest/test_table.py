@@ -318,6 +318,13 @@ def test_ingest_table__takes_all_columns_of_numbers_where_none_is_named(tmp_path
         assert "name" in " ".join(summary.notes)
 
 
+def test_ingest_table__refuses_a_column_that_stands_there_twice(tmp_path):
+    source = files.text_file(tmp_path, "date,asset,v,v\n2020-01-02,A,1,2\n")
+    with pytest.raises(xf.PanelError, match="has 2 columns 'v'"):
+        ingest_table(source, tmp_path / "panel.zarr")
+    assert not (tmp_path / "panel.zarr").exists()
+
+
 BAD_SCHEMAS = {
     "prices = 1": "has 'prices'",
     "date = 1": "date = 1",
