@@ -17,6 +17,7 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|n
 TRUTH = {"true": 1, "t": 1, "yes": 1, "y": 1, "1": 1, "1.0": 1,
          "false": 0, "f": 0, "no": 0, "n": 0, "0": 0, "0.0": 0}  # fmt: skip
 WHOLE = re.compile(r"[+-]?\d{1,18}")
+ZEROS = re.compile(r"\.0*$")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]|\\x[0-9a-f]{2}|[\ud800-\udfff]")
 BLANK, UNUSABLE = -1, -2
 MOST_WORDS = 2_000_000
@@ -163,6 +164,8 @@ class Words:
 
     def _one(self, word: str) -> int:
         word = word.strip()
+        if self.whole:  # pandas writes 10001.0 where there are gaps
+            word = ZEROS.sub("", word)
         if not word:
             return BLANK
         if CONTROL.search(word) or (self.whole and not WHOLE.fullmatch(word)):
