@@ -64,12 +64,29 @@ def test_symbols__without_a_history_are_the_coordinate_or_the_labels(store):
         ("ZZ", None, "no asset has the symbol 'ZZ'"),
         ("S", "2013-12-02", "'S' on 2013-12-02.*known on other days"),
         ("S", "soon", "on='soon'"),
+        (3, None, "no asset has the symbol 3"),
     ],
 )
 def test_symbols__refuse_in_one_line(store, symbol, on, match):
     with pytest.raises(xf.PanelError, match=match) as caught:
         xf.symbols(store, on=on)[symbol]
     assert "\n" not in str(caught.value)
+
+
+def test_symbols__get_gives_the_default_as_any_mapping(store):
+    found = xf.symbols(store)
+    assert (found.get("META"), found.get("ZZ"), found.get("ZZ", 0)) == (found["META"], None, 0)
+
+
+def test_get_pricing__an_end_that_is_a_year_means_symbols_as_of_its_last_day(store):
+    year, day = (xf.get_pricing(store, "S", end=end) for end in ("2014", "2014-12-31"))
+    pd.testing.assert_series_equal(year, day)
+
+
+def test_get_pricing__of_a_field_of_the_market_is_refused(store):
+    panel = xf.open_panel(store).assign(market_returns=("date", np.zeros(len(DATES))))
+    with pytest.raises(xf.PanelError, match="market_returns has no asset dimension"):
+        xf.get_pricing(panel, "S", fields="market_returns")
 
 
 def test_write_symbols__appends_what_is_new_and_ends_a_spell(store):
@@ -206,6 +223,12 @@ def test_get_pricing__means_symbols_as_of_the_end_or_the_day_given(store):
         ("ZZ", {}, "no asset has the symbol 'ZZ'"),
         ("S", {"fields": "vwap"}, "no field 'vwap'"),
         ("S", {"start": "2020-01-01"}, "no date is in"),
+        ("S", {"start": "soon"}, "start='soon'"),
+        ("S", {"end": pd.Timestamp("2014-01-02", tz="UTC")}, "end=.*without time zone"),
+        ("S", {"fields": []}, r"fields=\[\]"),
+        ("S", {"fields": None}, "fields=None"),
+        ([], {}, r"symbols=\[\]"),
+        (3, {}, "symbols=3"),
     ],
 )
 def test_get_pricing__refuses_in_one_line(store, symbols, options, match):

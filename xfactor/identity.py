@@ -1,7 +1,7 @@
 """Who is who: permanent asset numbers, the symbols they had and when, and prices by symbol."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,7 @@ class Symbols(Mapping[str, int]):
 
     def __getitem__(self, symbol: str) -> Any:
         """Return the label of the asset with a symbol; of a list of symbols, those of each."""
-        if not isinstance(symbol, str):
+        if isinstance(symbol, Iterable) and not isinstance(symbol, str):
             return [self[s] for s in symbol]
         own = np.flatnonzero(self.symbol == symbol)
         if self.on is not None:
@@ -73,6 +73,23 @@ class Symbols(Mapping[str, int]):
     def __contains__(self, symbol: object) -> bool:
         """Say whether an asset has the symbol."""
         return symbol in set(self)
+
+    def get(self, symbol: str, default: Any = None) -> Any:
+        """Return the label of the asset with a symbol, or `default` if there is none.
+
+        Parameters
+        ----------
+        symbol
+            The symbol.
+        default
+            What to return without one.
+
+        Returns
+        -------
+        int or str
+            Label.
+        """
+        return self[symbol] if symbol in self else default
 
     def history(self, asset: Any) -> pd.DataFrame:
         """Return the symbols that an asset had.
@@ -183,7 +200,7 @@ def symbols(source: xr.Dataset | str | os.PathLike[str], *, on: Any = None) -> S
     >>> xf.symbols(panel)["BB"] in panel.asset.values[1:2]
     True
     """
-    day = None if on is None else _day(on).to_datetime64().astype(NS)
+    day = None if on is None else _day(on, "on").to_datetime64().astype(NS)
     stored = _history(source)
     if stored is not None:
         asset, symbol, start, end = (stored[k].to_numpy() for k in (*SPELL, "end"))
@@ -212,13 +229,16 @@ def _table(path: str | os.PathLike[str]) -> pd.DataFrame | None:
     return pd.DataFrame(columns).drop_duplicates(SPELL, keep="last") if columns else None
 
 
-def _day(value: Any) -> pd.Timestamp:
+def _day(value: Any, name: str) -> pd.Timestamp:
     try:
         day = pd.Timestamp(value)
     except (ValueError, TypeError):
         day = pd.NaT
-    if day is pd.NaT:
-        raise _panel.error(f"on={_panel.shown(value)} was given", "a date", "Use e.g. 2014-01-31")
+    if day is pd.NaT or day.tz is not None:
+        raise _panel.error(
+            f"{name}={_panel.shown(value)} was given", "a date without time zone",
+            "Use e.g. 2014-01-31",
+        )  # fmt: skip
     return day
 
 
@@ -428,13 +448,10 @@ def get_pricing(
     """
     opened = panel if isinstance(panel, xr.Dataset) else _store.open_panel(panel)
     one, single = isinstance(symbols, str), isinstance(fields, str)
-    wanted = [symbols] if isinstance(symbols, str) else list(symbols)
-    names = [fields] if isinstance(fields, str) else list(fields)
+    wanted, names = _listed("symbols", symbols), _listed("fields", fields)
     days = opened.indexes[_panel.DATE]
-    found, by = _symbols(panel), on if on is not None else end if end is not None else days[-1]
-    assets = [found.held(s, _day(by).to_datetime64()) for s in wanted]
-    first = days[0] if start is None else _day(start)
-    last = days[-1] if end is None else _day(end)
+    first = days[0] if start is None else _day(start, "start")
+    last = days[-1] if end is None else _day(end, "end")
     rows = days.slice_indexer(first, end if isinstance(end, str) else last)
     if not len(days[rows]):
         raise _panel.error(
@@ -442,8 +459,17 @@ def get_pricing(
             f"dates within {days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}",
             "Change start or end",
         )
+    # end="2014" is the whole year to pandas, so the symbols are those of its last day too.
+    by = max(last, days[rows][-1]) if on is None else _day(on, "on")
+    found = _symbols(panel)
+    assets = [found.held(s, by.to_datetime64()) for s in wanted]
     part = xr.Dataset({n: _panel.field(opened, _field(opened, n)).variable for n in names})
     part = part.assign_coords({d: opened[d] for d in (_panel.DATE, _panel.ASSET)})
+    for n, v in part.data_vars.items():
+        if _panel.ASSET not in v.dims:
+            raise _panel.error(
+                f"{n} has no asset dimension", "fields of single assets", f"Read panel[{str(n)!r}]"
+            )
     part = part.isel({_panel.DATE: rows}).sel({_panel.ASSET: assets}).compute()
     frames = {
         n: pd.DataFrame(v.transpose(_panel.DATE, _panel.ASSET).to_numpy(), days[rows], wanted)
@@ -456,6 +482,18 @@ def get_pricing(
 
 
 _symbols = symbols  # `get_pricing` has a parameter of this name
+
+
+def _listed(name: str, given: Any) -> list[Any]:
+    """Return one word, or a list of them, as a list."""
+    found: list[Any] = []
+    if isinstance(given, Iterable):
+        found = [given] if isinstance(given, str) else list(given)
+    if not found:
+        raise _panel.error(
+            f"{name}={_panel.shown(given)} was given", f"one or more {name}", "Name one, or a list"
+        )
+    return found
 
 
 def _field(opened: xr.Dataset, name: str) -> str:

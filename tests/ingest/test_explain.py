@@ -165,3 +165,13 @@ def test_explain__refuses_in_one_line(store, asset, field, date, match):
     with pytest.raises(xf.PanelError, match=match) as caught:
         explain(store, asset, field, date)
     assert "\n" not in str(caught.value)
+
+
+def test_explain__text_of_digits_is_a_label_unless_it_is_a_symbol(tmp_path):
+    row = {"item": "x", "period_end": "2012-12-31", "known_at": "2013-01-01"}
+    for symbols, meant in ((["A", "B"], 2), (["2", "B"], 1)):
+        store = files.panel_store(tmp_path, DATES, symbols, name=f"{symbols[0]}.zarr")
+        frame = pd.DataFrame([row | {"asset": s, "value": i + 1.0} for i, s in enumerate(symbols)])
+        ingest_records(frame, store)
+        found = explain(store, "2", "x", DATES[5])
+        assert (found.asset, found.value) == (meant, float(meant))

@@ -56,6 +56,29 @@ def test_ingest_records__takes_labels_and_companies_for_assets(tmp_path, store):
     assert summary.rejected["of assets not in the store"] == 1
 
 
+@pytest.mark.parametrize(
+    "known",
+    [[20130603, 20130604], [20130603.0, 20130604.0], ["2013-06-03", "2013-06-03 22:00"],
+     ["3/6/2013", "4/06/2013"], [pd.Timestamp("2013-06-03"), pd.Timestamp("2013-06-04")]],
+)  # fmt: skip
+def test_ingest_records__reads_dates_of_a_frame_as_those_of_a_file(store, known):
+    # The third row says that the day stands first.
+    frame = rows({"value": 1.0}, {"value": 2.0}).assign(known_at=known, period_end=20130331)
+    if known[0] == "3/6/2013":
+        frame = pd.concat([frame, rows({"asset": "B", "known_at": "28/06/2013"})])
+        frame["period_end"] = 20130331
+    assert ingest_records(frame, store).rows_kept == len(frame)
+    days = pd.DatetimeIndex(["2013-05-31", "2013-06-03", "2013-06-04"])
+    seen = xf.open_panel(store)["x"].sel(date=days).isel(asset=0)
+    np.testing.assert_equal(seen.values, [np.nan, 1.0, 2.0])
+
+
+def test_ingest_records__an_asset_id_that_is_no_whole_number_is_nobodys(store):
+    ids = rows({}, {"value": 2.0}).drop(columns="asset").assign(asset_id=[1.0, 2.9])
+    assert ingest_records(ids, store).rejected["of assets not in the store"] == 1
+    np.testing.assert_equal(shown(store), [1.0, np.nan])
+
+
 def test_ingest_records__counts_what_it_leaves_out_by_its_first_reason(store):
     bad = [
         {"asset": None}, {"item": None, "asset": None}, {"value": np.nan}, {"value": np.inf},
@@ -98,7 +121,12 @@ BAD = [
     (rows({}).drop(columns="value"), {}, "no column 'value'"),
     (rows({}).drop(columns="asset"), {}, "no column 'asset'"),
     (rows({"value": "many"}), {}, "'value' of the frame cannot be read"),
-    (rows({"period_end": "soon"}), {}, "'period_end' of the frame cannot be read"),
+    (rows({"period_end": "soon"}), {}, "'period_end' of the frame cannot be parsed"),
+    (rows({"period_end": "2012"}), {}, "'period_end' of the frame cannot be parsed"),
+    (rows({"period_end": 2012.5}), {}, "'period_end' of the frame has the type double"),
+    (rows({"known_at": "03/04/2013"}), {}, "month/day or day/month"),
+    (rows({"known_at": "2013-02-20T22:00Z"}), {}, "time zone"),
+    (rows({}).assign(known_at=[[1]]), {}, "'known_at' of the frame has the type list"),
     (rows({"asset": "ZZZ"}), {}, r"none of the assets of the records \(ZZZ\)"),
     (rows({"item": "net income"}), {}, "'net income' is no word"),
     (rows({}, {"value": 2.0}), {}, "has two values known at 2013-02-20"),

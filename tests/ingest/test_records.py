@@ -185,6 +185,7 @@ def test_records__are_missing_when_too_old_and_age_counts_days_since_the_period_
     [
         ("ttm", None), ("latest(x)", None), ("last_n(x, 8, std)", None), ("carried(x, 59)", None),
         ("median(x)", "cannot be read"), ("ttm(x", "cannot be read"), ("ttm(x, 4)", "more than"),
+        ("last_n(x, 99999999999)", "at most 400"),
         ("last_n(x)", "at least 1|above 0|positive|1"), ("last_n(x, 3, mode)", "'mode' is unknown"),
         (3, "cannot be read"),
     ],

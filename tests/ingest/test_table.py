@@ -318,6 +318,24 @@ def test_ingest_table__takes_all_columns_of_numbers_where_none_is_named(tmp_path
         assert "name" in " ".join(summary.notes)
 
 
+def test_ingest_table__refuses_a_column_that_stands_there_twice(tmp_path):
+    source = files.text_file(tmp_path, "date,asset,v,v\n2020-01-02,A,1,2\n")
+    with pytest.raises(xf.PanelError, match="has 2 columns 'v'"):
+        ingest_table(source, tmp_path / "panel.zarr")
+    assert not (tmp_path / "panel.zarr").exists()
+
+
+def test_ingest_table__ids_that_pandas_wrote_as_floats_are_whole_numbers(tmp_path):
+    rows = ["2020-01-02,10001.0,1", "2020-01-03,10001,2", "2020-01-03,10001.5,3", "2020-01-03,.,4"]
+    source = files.text_file(tmp_path, "\n".join(["date,asset,v", *rows]))
+    schema = {"asset": {"column": "asset", "ids": "given"}}
+    summary = ingest_table(source, tmp_path / "panel.zarr", schema=schema)
+    found = xf.open_panel(tmp_path / "panel.zarr")
+    assert found["asset"].values.tolist() == [10001]
+    assert found["v"].values.tolist() == [[1.0], [2.0]]
+    assert summary.rejected["without an asset"] == 2
+
+
 BAD_SCHEMAS = {
     "prices = 1": "has 'prices'",
     "date = 1": "date = 1",

@@ -17,6 +17,7 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|n
 TRUTH = {"true": 1, "t": 1, "yes": 1, "y": 1, "1": 1, "1.0": 1,
          "false": 0, "f": 0, "no": 0, "n": 0, "0": 0, "0.0": 0}  # fmt: skip
 WHOLE = re.compile(r"[+-]?\d{1,18}")
+ZEROS = re.compile(r"\.0*$")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]|\\x[0-9a-f]{2}|[\ud800-\udfff]")
 BLANK, UNUSABLE = -1, -2
 MOST_WORDS = 2_000_000
@@ -136,7 +137,7 @@ class Words:
         """Return int32 codes of a batch: -1 for nothing, -2 for what cannot be used."""
         kind = column.type
         if pa.types.is_floating(kind):  # pandas makes floats of whole numbers with gaps
-            column = _whole(column)
+            column = whole_numbers(column)
         if pa.types.is_integer(column.type):
             column = column.cast(pa.string())
         elif not is_text(column.type):
@@ -163,6 +164,8 @@ class Words:
 
     def _one(self, word: str) -> int:
         word = word.strip()
+        if self.whole:  # pandas writes 10001.0 where there are gaps
+            word = ZEROS.sub("", word)
         if not word:
             return BLANK
         if CONTROL.search(word) or (self.whole and not WHOLE.fullmatch(word)):
@@ -176,8 +179,19 @@ class Words:
         return list(self.code)
 
 
-def _whole(column: pa.Array) -> pa.Array:
-    """Return floats as whole numbers if they all are, else as they are."""
+def whole_numbers(column: pa.Array) -> pa.Array:
+    """Return floats as whole numbers if they all are, else as they are.
+
+    Parameters
+    ----------
+    column
+        Floats: pandas makes them of whole numbers with gaps.
+
+    Returns
+    -------
+    pyarrow.Array
+        int64, or `column`.
+    """
     wide = column.cast(pa.float64())
     whole = pc.all(pc.and_(pc.equal(wide, pc.trunc(wide)), pc.less(pc.abs(wide), 2.0**53)))
     return wide.cast(pa.int64()) if whole.as_py() else column

@@ -86,7 +86,8 @@ def explain(store: str | os.PathLike[str], asset: Any, field: str, date: Any) ->
     store
         Path of a store.
     asset
-        Label of the asset, or its symbol as of the date.
+        Label of the asset, or its symbol as of the date; text of digits is a label if it is no
+        symbol.
     field
         A field that is made of records, or of fields that are.
     date
@@ -127,7 +128,7 @@ def explain(store: str | os.PathLike[str], asset: Any, field: str, date: Any) ->
     dates = stored.indexes[panel.DATE]
     day = _session(dates, date)
     label = _label(store, stored, asset, day)
-    symbol = "" if label == asset else str(asset)
+    symbol = "" if str(label) == str(asset) else str(asset)
     cell = stored[[field]].sel({panel.DATE: [day], panel.ASSET: [label]})
     value = float(cell[field].compute().item())
     specs = specs_of(stored)
@@ -228,7 +229,12 @@ def _label(store: Any, stored: xr.Dataset, asset: Any, day: pd.Timestamp) -> Any
     if asset in stored.indexes[panel.ASSET]:
         return asset
     if isinstance(asset, str):
-        return symbols(store).held(asset, day.to_datetime64())
+        named = symbols(store)
+        labels = stored.indexes[panel.ASSET]
+        # On the command line a label is text too; a symbol of these digits goes before it.
+        if asset not in set(named.symbol) and asset.isdecimal() and int(asset) in labels:
+            return int(asset)
+        return named.held(asset, day.to_datetime64())
     raise panel.error(
         f"the asset {panel.shown(asset)} is not in the store",
         f"labels like {', '.join(map(str, stored.indexes[panel.ASSET][:3]))}, or a symbol",

@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from xfactor import panel
+from xfactor.ingest.cells import whole_numbers
+from xfactor.ingest.dates import Dates, shown, unreadable, words_of
 from xfactor.ingest.ledger import COLUMNS
 from xfactor.ingest.prices import SYMBOLS
 from xfactor.ingest.reports import Directory
@@ -28,6 +31,7 @@ WANTED = (
     Column("filing", "text", ("adsh", "accession number")),
 )
 LONGEST = 4
+FRAME = "the frame"
 
 
 @dataclass(frozen=True)
@@ -111,19 +115,48 @@ def _from_frame(source: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFram
         )
     frame = frame[[c.name for c in WANTED if c.name in frame]].reset_index(drop=True).copy()
     for column in (c for c in WANTED if c.name in frame):
-        try:
-            if column.kind == "date":
-                days = pd.to_datetime(frame[column.name])
-                frame[column.name] = days.astype("datetime64[ns]")
-            elif column.kind == "number":
-                frame[column.name] = frame[column.name].astype(float)
-        except (ValueError, TypeError) as cause:
-            raise panel.error(
-                f"the column {column.name!r} of the frame cannot be read: {str(cause)[:80]}",
-                "dates without time zone" if column.kind == "date" else "numbers",
-                "Convert it",
-            ) from cause
+        if column.kind == "date":
+            frame[column.name] = _dates(frame[column.name])
+        elif column.kind == "number":
+            frame[column.name] = _numbers(frame[column.name])
     return frame
+
+
+def _dates(column: pd.Series) -> np.ndarray:
+    """Return the dates of a column; missing where it is empty.
+
+    It is read as one of a file is: pandas would take 20130331 for nanoseconds, and 3/4/2013 for
+    the fourth of March, also where it is the third of April.
+    """
+    try:
+        cells = pa.array(column, from_pandas=True)
+    except pa.ArrowException as cause:
+        raise _wrong(column, cause, "dates without time zone") from cause
+    cells = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
+    cells = whole_numbers(cells) if pa.types.is_floating(cells.type) else cells
+    days = Dates(str(column.name), None, lambda: [words_of(cells)]).read(cells, FRAME)
+    bad = np.flatnonzero(np.isnat(days) & column.notna().to_numpy())
+    if len(bad):
+        first = bad[0]
+        raise unreadable(
+            len(bad), len(days), str(column.name), FRAME, first + 1, shown(cells, first)
+        )
+    return days
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    try:
+        found = column.astype(float)
+    except (ValueError, TypeError) as cause:
+        raise _wrong(column, cause, "numbers") from cause
+    return found
+
+
+def _wrong(column: pd.Series, cause: Exception, needed: str) -> panel.PanelError:
+    why = " ".join(str(cause).split())[:80]
+    return panel.error(
+        f"the column {str(column.name)!r} of {FRAME} cannot be read: {why}", needed, "Convert it"
+    )
 
 
 def _usable(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -206,7 +239,7 @@ def _positions(
         known, end = frame["known_at"].to_numpy(), frame["period_end"].to_numpy()
         return assets.find(frame["asset"].to_numpy(object), known, end)
     if kind == "asset_id":
-        return assets.assets.get_indexer(pd.Index(frame["asset_id"].astype(np.int64)))
+        return assets.assets.get_indexer(pd.Index(frame["asset_id"]))  # 1.5 is nobody's
     # Of the symbols of a company, the one that stands first in the store.
     own = {
         _number(companies[s]): i

@@ -155,12 +155,11 @@ def _discover(parts: Sequence[Part], schema: Schema) -> tuple[tuple[Field, ...],
 
 def _guess(part: Part, columns: Sequence[str]) -> dict[str, Field | None]:
     types = part.types()
-    single = [c for c in columns if part.header.count(c) == 1]
-    sample = {} if types else _first_cells(part, single)
+    for column in columns:
+        check_once(part, column)
+    sample = {} if types else _first_cells(part, columns)
     found: dict[str, Field | None] = {}
     for column in columns:
-        if column not in single:
-            check_once(part, column)
         kind = types.get(column, pa.binary())
         spec = Field(_our_name(column), column)
         if pa.types.is_boolean(kind):

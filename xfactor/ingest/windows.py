@@ -22,6 +22,8 @@ TOLERANCE_DAYS = 30
 ANNUAL = 4
 # Events that are laid out beside the reports before them at a time: bounds the memory.
 AT_ONCE = 1 << 20
+# A century of quarters: more is a slip, and would be laid out in memory before it shows nothing.
+MOST_REPORTS = 400
 
 RULE = re.compile(r"\s*(\w+)\s*\(\s*(\w+)\s*(?:,\s*(\d+)\s*)?(?:,\s*(\w+)\s*)?\)\s*")
 STATISTICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -123,7 +125,13 @@ def parse_rule(text: str) -> Rule:
     if name == "last_n":
         statistic = statistic or "mean"
         panel.choice("the statistic of last_n", statistic, STATISTICS)
-        return Rule(name, item, panel.positive("the reports of last_n", int(n or 0)), statistic)
+        reports = panel.positive("the reports of last_n", int(n or 0))
+        if reports > MOST_REPORTS:
+            raise panel.error(
+                f"the rule {panel.shown(text)} asks for {reports:,} reports",
+                f"at most {MOST_REPORTS}", "Ask for fewer",
+            )  # fmt: skip
+        return Rule(name, item, reports, statistic)
     if statistic or (n and name != "carried"):
         raise panel.error(
             f"the rule {text!r} has more than {name} takes", "an item", f"Write {name}({item})"
