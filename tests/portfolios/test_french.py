@@ -328,3 +328,25 @@ def test_premia__are_recovered_within_two_errors_on_most_seeds():
             found = xf.newey_west(made[name], lags=0)
             hits[name] += abs(float(found["mean"]) - truth) < 2 * float(found.stderr)
     assert {k: n for k, n in hits.items() if n < 0.95 * len(seeds)} == {}
+
+
+def test_exchange__is_a_mask_by_name():
+    p = market(40, 30, "ME")
+    want = factors(p)
+    text = xr.where(p["nyse"], "NYSE", "AMEX")
+    codes = xr.where(p["nyse"], 2, -1).astype(np.int16)
+    codes.attrs = {"flag_values": [1, 2], "flag_meanings": "NASDAQ NYSE"}
+    options = {"asset_growth": p["growth"], "where": p["inside"]}
+    profits = {"operating_profitability": p["profitability"]}
+    for exchange in (text, codes):
+        got = xf.fama_french_factors(
+            p["returns"], p["cap"], p["book"], exchange=exchange, **options, **profits
+        )
+        for name in want:
+            np.testing.assert_array_equal(got[name], want[name])
+    for bad, match in (
+        ({"exchange": codes.drop_attrs()}, "flag_meanings that name NYSE"),
+        ({"exchange": text, "breakpoints_from": p["nyse"]}, "one of them"),
+    ):
+        with pytest.raises(xf.PanelError, match=match):
+            xf.fama_french_factors(p["returns"], p["cap"], p["book"], **bad)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import dask.array as da
@@ -181,27 +182,19 @@ def write_tasks(todo: Sequence[tuple[Work, Collection[int]]]) -> da.Array:
     sources = []
     name = "xfactor-write-" + tokenize(*[(w.target.new, len(at)) for w, at in todo])
     for j, (work, at) in enumerate(todo):
-        layer[f"{name}-target", j] = (_same, work.target)
         data = work.aligned()
         sources.append(data)
         keys = list(flatten(data.__dask_keys__()))
         for i in at:
             block = work.blocks[i]
             source = keys[0 if work.target.axis is None else i]
-            layer[f"{name}-block", j, i] = (_write, (f"{name}-target", j), block, source)
+            # A task for the target, shared by its blocks, would have dask go field by field.
+            layer[f"{name}-block", j, i] = (partial(work.target.write, block), source)
             by_chunk.setdefault(block.chunk, []).append((f"{name}-block", j, i))
     for i, chunk in enumerate(sorted(by_chunk)):
         layer[name, i] = (_written, by_chunk[chunk])
     graph = HighLevelGraph.from_collections(name, layer, dependencies=sources)
     return da.Array(graph, name, ((1,) * len(by_chunk),), dtype=object)
-
-
-def _same(x: Any) -> Any:
-    return x
-
-
-def _write(target: Target, block: Block, given: np.ndarray) -> Receipt:
-    return target.write(block, given)
 
 
 def _written(receipts: list[Receipt]) -> np.ndarray:
