@@ -31,7 +31,7 @@ class Custom(Windowed):
     dtype: ClassVar[Any]
     outputs: Any = None
 
-    def __new__(
+    def __new__(  # noqa: D102
         cls,
         inputs: Iterable[Any] | None = None,
         window_length: int | None = None,

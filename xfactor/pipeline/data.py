@@ -194,7 +194,7 @@ class DataSet:
     price_to_book
     """
 
-    def __new__(cls) -> Any:
+    def __new__(cls) -> Any:  # noqa: D102
         raise TypeError(f"{cls.__name__} is not called: use its attributes.")
 
 

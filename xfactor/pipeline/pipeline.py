@@ -286,16 +286,8 @@ def _table(frame: Frame, columns: Mapping[str, xr.DataArray], blocks: list[Any])
     dates, assets = frame.dates(), frame.assets
     starts = np.cumsum([0, *[n for n, _, _ in blocks]])
     width = max(len(assets), 1)
-    codes = [
-        np.concatenate([part(p) for part, p in pairs])
-        for pairs in (
-            [
-                (lambda p, s=s: p // width + s, p)
-                for s, (_, p, _) in zip(starts, blocks, strict=False)
-            ],
-            [(lambda p: p % width, p) for _, p, _ in blocks],
-        )
-    ]
+    rows = [p // width + s for s, (_, p, _) in zip(starts, blocks, strict=False)]
+    codes = [np.concatenate(rows), np.concatenate([p % width for _, p, _ in blocks])]
     index = pd.MultiIndex(
         levels=[dates, assets], codes=codes, names=[panel.DATE, panel.ASSET], verify_integrity=False
     )
