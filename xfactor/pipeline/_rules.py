@@ -49,7 +49,7 @@ class Cellwise:
         left = iter(values)
         operands = [next(left) if o is None else o for o in self.operands]
         with np.errstate(all="ignore"):  # 1 / 0 is missing, and no news
-            return CELLWISE[self.function](*operands).drop_attrs()
+            return unnamed(CELLWISE[self.function](*operands))
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Fill:
     def __call__(self, values: list[xr.DataArray], where: Where) -> xr.DataArray:
         """Replace."""
         x, *other = values
-        return x.where(present(x), other[0] if other else self.value).drop_attrs()
+        return unnamed(x.where(present(x), other[0] if other else self.value))
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class Choose:
     def __call__(self, values: list[xr.DataArray], where: Where) -> xr.DataArray:
         """Choose."""
         which, one, other = values
-        return one.where(which, other).drop_attrs()
+        return unnamed(one.where(which, other))
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ class Summary:
         """Reduce along asset."""
         (x,) = values
         if self.function == "median":
-            return cross_section.quantile(x, 0.5, where=where).drop_attrs()
+            return unnamed(cross_section.quantile(x, 0.5, where=where))
         args = [x] if where is None else [x, full(where, x)]
         kernel = partial(summary_rows, function=self.function)
         (found,) = _apply.along(
@@ -285,6 +285,13 @@ def masked(x: xr.DataArray, where: Where) -> xr.DataArray:
     if where is None:
         return x
     return x & where if x.dtype == np.bool_ else x.where(where, panel.missing(x.dtype))
+
+
+def unnamed(x: xr.DataArray) -> xr.DataArray:
+    """`x` without what its attributes say: it is another quantity now."""
+    done = x.copy(deep=False)
+    done.attrs = {}
+    return done
 
 
 def full(x: xr.DataArray, like: xr.DataArray) -> xr.DataArray:
