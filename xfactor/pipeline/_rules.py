@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from xfactor import _apply, cross_section, panel, time_series
+from xfactor.kernels._blocks import row_blocks
 
 Where = xr.DataArray | None
 
@@ -48,7 +49,7 @@ class Cellwise:
         left = iter(values)
         operands = [next(left) if o is None else o for o in self.operands]
         with np.errstate(all="ignore"):  # 1 / 0 is missing, and no news
-            return CELLWISE[self.function](*operands).drop_attrs()
+            return unnamed(CELLWISE[self.function](*operands))
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class End:
 def end_of_ranks(ranks: np.ndarray, *, n: int, highest: bool) -> np.ndarray:
     """The `n` highest or lowest of rows of ordinal ranks."""
     if not highest:
-        return ranks <= n
+        return ranks <= n  # NaN is not
     return ranks > np.isfinite(ranks).sum(axis=1, keepdims=True) - n
 
 
@@ -130,7 +131,7 @@ class Fill:
     def __call__(self, values: list[xr.DataArray], where: Where) -> xr.DataArray:
         """Replace."""
         x, *other = values
-        return x.where(present(x), other[0] if other else self.value).drop_attrs()
+        return unnamed(x.where(present(x), other[0] if other else self.value))
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class Choose:
     def __call__(self, values: list[xr.DataArray], where: Where) -> xr.DataArray:
         """Choose."""
         which, one, other = values
-        return one.where(which, other).drop_attrs()
+        return unnamed(one.where(which, other))
 
 
 @dataclass(frozen=True)
@@ -194,42 +195,56 @@ class Summary:
 
     def __call__(self, values: list[xr.DataArray], where: Where) -> xr.DataArray:
         """Reduce along asset."""
-        x = panel.masked(values[0], where)
+        (x,) = values
         if self.function == "median":
-            return cross_section.quantile(x, 0.5).drop_attrs()
-        out = _apply.Out((), np.float64)
-        kernel = SUMMARIES[self.function]
-        what = self.function
-        return _apply.along(kernel, [_apply.Arg(x, (panel.ASSET,))], [out], what=what)[0]
+            return unnamed(cross_section.quantile(x, 0.5, where=where))
+        args = [x] if where is None else [x, full(where, x)]
+        kernel = partial(summary_rows, function=self.function)
+        (found,) = _apply.along(
+            kernel,
+            [_apply.Arg(a, (panel.ASSET,)) for a in args],
+            [_apply.Out((), np.float64)],
+            what=self.function,
+        )
+        return found
 
 
-def _sum(x: np.ndarray) -> np.ndarray:
-    known = np.isfinite(x)
-    total = np.add.reduce(x, axis=1, where=known, dtype=np.float64)
-    return np.where(known.any(axis=1), total, np.nan)
+def summary_rows(x: np.ndarray, *masks: np.ndarray, function: str) -> np.ndarray:
+    """A statistic of the finite values of each row, and of its mask; NaN where there are none."""
+    out = np.empty(len(x))
+    for rows in row_blocks(*x.shape):
+        known = np.isfinite(x[rows])
+        for mask in masks:
+            known &= mask[rows]
+        n = known.sum(axis=1)
+        found = SUMMARIES[function](x[rows], known, n)
+        out[rows] = n if function == "notnull_count" else np.where(n > 0, found, np.nan)
+    return out
 
 
-def _count(x: np.ndarray) -> np.ndarray:
-    return np.isfinite(x).sum(axis=1).astype(np.float64)
+def _sum(x: np.ndarray, known: np.ndarray, n: np.ndarray) -> np.ndarray:
+    return np.where(known, x, 0.0).sum(axis=1, dtype=np.float64)
 
 
-def _mean(x: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore"):  # 0 / 0 of a date without values
-        return np.add.reduce(x, axis=1, where=np.isfinite(x), dtype=np.float64) / _count(x)
+def _mean(x: np.ndarray, known: np.ndarray, n: np.ndarray) -> np.ndarray:
+    return _sum(x, known, n) / np.maximum(n, 1)
 
 
-def _std(x: np.ndarray) -> np.ndarray:
-    away = np.where(np.isfinite(x), x, np.nan).astype(np.float64) - _mean(x)[:, None]
-    return np.sqrt(_mean(away * away))
+def _std(x: np.ndarray, known: np.ndarray, n: np.ndarray) -> np.ndarray:
+    away = np.where(known, x - _mean(x, known, n)[:, None], 0.0)
+    return np.sqrt(_mean(away * away, known, n))
 
 
-def _max(x: np.ndarray) -> np.ndarray:
-    found = np.max(x, axis=1, where=np.isfinite(x), initial=-np.inf)
-    return np.where(np.isinf(found), np.nan, found).astype(np.float64)
+def _max(x: np.ndarray, known: np.ndarray, n: np.ndarray) -> np.ndarray:
+    return np.where(known, x, -np.inf).max(axis=1, initial=-np.inf)
 
 
-def _min(x: np.ndarray) -> np.ndarray:
-    return -_max(-x)
+def _min(x: np.ndarray, known: np.ndarray, n: np.ndarray) -> np.ndarray:
+    return np.where(known, x, np.inf).min(axis=1, initial=np.inf)
+
+
+def _count(x: np.ndarray, known: np.ndarray, n: np.ndarray) -> np.ndarray:
+    return n
 
 
 SUMMARIES = {
@@ -270,6 +285,13 @@ def masked(x: xr.DataArray, where: Where) -> xr.DataArray:
     if where is None:
         return x
     return x & where if x.dtype == np.bool_ else x.where(where, panel.missing(x.dtype))
+
+
+def unnamed(x: xr.DataArray) -> xr.DataArray:
+    """`x` without what its attributes say: it is another quantity now."""
+    done = x.copy(deep=False)
+    done.attrs = {}
+    return done
 
 
 def full(x: xr.DataArray, like: xr.DataArray) -> xr.DataArray:

@@ -146,9 +146,9 @@ def words_of(codes: xr.DataArray) -> dict[int, str] | None:
 def with_words(codes: xr.DataArray, words: dict[int, str] | None) -> xr.DataArray:
     """Codes that say what they stand for."""
     if words is None:
-        return codes.drop_attrs()
+        return _rules.unnamed(codes)
     flags = {"flag_values": list(words), "flag_meanings": list(words.values())}
-    return codes.drop_attrs().assign_attrs(flags)
+    return _rules.unnamed(codes).assign_attrs(flags)
 
 
 def _needed(codes: xr.DataArray, what: str) -> dict[int, str]:
@@ -202,7 +202,7 @@ class IsIn:
 
     def __call__(self, values: list[xr.DataArray], where: xr.DataArray | None) -> xr.DataArray:
         """Compare codes."""
-        return values[0].isin(codes_of(values[0], self.words)).drop_attrs()
+        return _rules.unnamed(values[0].isin(codes_of(values[0], self.words)))
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ class Differs:
 
     def __call__(self, values: list[xr.DataArray], where: xr.DataArray | None) -> xr.DataArray:
         """Compare codes."""
-        return ~values[0].isin(codes_of(values[0], (self.word,))).drop_attrs()
+        return _rules.unnamed(~values[0].isin(codes_of(values[0], (self.word,))))
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ class Text:
         }
         words = _needed(values[0], self.test)
         passed = [code for code, word in words.items() if tests[self.test](word)]
-        return values[0].isin(passed).drop_attrs()
+        return _rules.unnamed(values[0].isin(passed))
 
 
 @dataclass(frozen=True)

@@ -217,7 +217,7 @@ class Adjusted(Factor):
             return traded
         if self.inputs[0].name == TRADED:
             return field(ADJUSTED)._evaluate([], None, step)
-        return (traded * ratio(step)).drop_attrs()
+        return _rules.unnamed(traded * ratio(step))
 
 
 class Ratio(Factor):
@@ -236,4 +236,4 @@ def has_adjustment(step: Step) -> bool:
 def ratio(step: Step) -> xr.DataArray:
     """Adjusted over traded price."""
     adjusted, traded = step.read(ADJUSTED), step.read(TRADED)
-    return (panel.as_float(adjusted) / panel.as_float(traded)).drop_attrs()
+    return _rules.unnamed(panel.as_float(adjusted) / panel.as_float(traded))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from xfactor import time_series
+from xfactor.pipeline._rules import unnamed
 from xfactor.pipeline._windowed import Windowed
 from xfactor.pipeline.custom import CustomFactor as CustomFactor
 from xfactor.pipeline.data import USEquityPricing
@@ -31,7 +32,7 @@ class Returns(Windowed, Factor):
     inputs = (USEquityPricing.close,)
 
     def _from(self, *values: Any) -> Any:
-        return time_series.returns(values[0], self.window_length - 1).drop_attrs()
+        return unnamed(time_series.returns(values[0], self.window_length - 1))
 
 
 class Latest(Windowed, Factor):

@@ -67,7 +67,7 @@ class Pipeline:
         Parameters
         ----------
         term
-            What it shows: a number, truth or group per asset.
+            What it shows: a number, truth or group per asset, or one per date for `to_dataset`.
         name
             Its name.
         overwrite
@@ -75,11 +75,6 @@ class Pipeline:
         """
         if not is_term(term):
             raise TypeError(f"a column is a term; found {panel.shown(term)}.")
-        if term.per_date:
-            raise panel.error(
-                f"{term} is one number per date", "a term with a value per asset",
-                "Use it in arithmetic, e.g. factor - factor.mean()",
-            )  # fmt: skip
         if not isinstance(name, str) or name in (panel.DATE, panel.ASSET, SCREEN):
             raise panel.error(
                 f"the name of a column is {panel.shown(name)}",
@@ -144,7 +139,8 @@ class Pipeline:
         Returns
         -------
         xarray.Dataset
-            One variable (date, asset) per column; the screen, if there is one, is the coordinate
+            One variable (date, asset) per column, or (date,) if its term is one number per date,
+            as ``returns.mean(mask=biggest)`` is; the screen, if there is one, is the coordinate
             ``screen``, so that ``ds.where(ds.screen)`` leaves what it shows.
 
         Examples
@@ -172,7 +168,10 @@ class Pipeline:
         terms = [*self._columns.values(), *([] if self._screen is None else [self._screen])]
         values = evaluate(terms, frame)
         like = _whole(frame)
-        columns = {name: full(values[t], like) for name, t in self._columns.items()}
+        columns = {
+            name: values[t] if t.per_date else full(values[t], like)
+            for name, t in self._columns.items()
+        }
         shown = frame.listed(0)
         if self._screen is not None:
             chosen = full(values[self._screen], like)
@@ -259,6 +258,13 @@ def run_pipeline(
         raise TypeError(f"run_pipeline takes a Pipeline; found {panel.shown(pipeline)}.")
     if not pipeline._columns:
         raise panel.error("the pipeline has no columns", "at least one", "Use pipe.add(term, name)")
+    for name, term in pipeline._columns.items():
+        if term.per_date:
+            raise panel.error(
+                f"the column {name!r} is one number per date",
+                "a term with a value per asset",
+                "Use pipe.to_dataset(...), or arithmetic such as factor - factor.mean()",
+            )
     frame = make_frame(_opened(data), start_date, end_date, label, universe)
     columns, shown = pipeline._values(frame)
     shown = _known(columns) if shown is None else shown
