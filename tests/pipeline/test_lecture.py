@@ -3,6 +3,8 @@
 The classes are those of the lecture; what changed are the imports, and where the data comes from.
 """
 
+# ruff: noqa: RUF012
+
 import os
 from pathlib import Path
 
@@ -142,7 +144,9 @@ def spread(results, returns, long, short):
 def wide(panel, name):
     """A field as a pandas table of dates by assets, missing where the asset is not listed."""
     table = panel[name].to_pandas().sort_index(axis=1)
-    return table.where(panel["listed"].to_pandas().sort_index(axis=1)) if "listed" in panel else table
+    return (
+        table.where(panel["listed"].to_pandas().sort_index(axis=1)) if "listed" in panel else table
+    )
 
 
 def ends(ranks, n):

@@ -70,8 +70,9 @@ def make_frame(
     panel.check_panel(data)
     panel.choice("label", label, LABELS)
     dates = data.indexes[panel.DATE]
-    first = 0 if start is None else int(dates.searchsorted(_day(start, "start"), side="left"))
-    stop = len(dates) if end is None else int(dates.searchsorted(_day(end, "end"), side="right"))
+    # Compared, and not searched for, because units of time may differ.
+    first = 0 if start is None else int((dates < _day(start, "start")).sum())
+    stop = len(dates) if end is None else int((dates <= _day(end, "end")).sum())
     if first >= stop:
         span = f"{_text(dates[0])} to {_text(dates[-1])}" if len(dates) else "none"
         raise panel.error(
@@ -84,7 +85,11 @@ def make_frame(
 
 def _day(given: Any, name: str) -> pd.Timestamp:
     try:
+        if isinstance(given, int | float | np.number):  # nanoseconds since 1970 to pandas
+            raise TypeError(f"{name} is a number")
         day = pd.Timestamp(given)
+        if day is pd.NaT:
+            raise ValueError(f"{name} is missing")
     except (ValueError, TypeError) as unclear:
         raise panel.error(
             f"{name}={panel.shown(given)} was given", "a date", "Use e.g. '2011-01-01'"

@@ -46,7 +46,7 @@ class Term:
         """The one term of this description."""
         inputs = tuple(inputs)
         given: Options = tuple(sorted(options.items()))
-        key = (cls, inputs, mask, tuple((k, type(v), v) for k, v in given))
+        key = (cls, inputs, mask, _exact(given))
         try:
             hash(key)
         except TypeError as unhashable:
@@ -107,6 +107,11 @@ class Term:
 
 def _again(cls: type[Term], inputs: Any, mask: Any, options: dict[str, Any]) -> Term:
     return cls._of(inputs, mask, **options)
+
+
+def _exact(x: Any) -> Any:
+    """What tells 1 from 1.0 and True, which Python holds for equal."""
+    return tuple(map(_exact, x)) if isinstance(x, tuple) else (type(x), x)
 
 
 def _unhashable(options: Options) -> str:

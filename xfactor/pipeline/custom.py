@@ -1,5 +1,6 @@
 """Terms that the user computes: a class with a function of NumPy arrays."""
 
+import uuid
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -80,6 +81,14 @@ class Custom(Windowed):
     # Takes the place of `compute` where it is defined: (dates, assets, out, *inputs), for many
     # dates at once; out (dates, n), inputs (dates, window_length, n).
     compute_block: ClassVar[Any] = None
+
+    def __dask_tokenize__(self) -> str:
+        """A name for the graph of its own each time, for what `compute` reads may have changed.
+
+        A token made of the pickled term would also load it again, and that gives a class of a
+        notebook another `compute`, which sees the notebook's variables as they were then.
+        """
+        return uuid.uuid4().hex
 
     def __getattr__(self, name: str) -> Any:
         names = self.__dict__.get("outputs") or ()

@@ -298,12 +298,7 @@ class Factor(Term):
         kind: str = FACTOR,
         text: str | None = None,
     ) -> Any:
-        if self.per_date:
-            raise panel.error(
-                f"{function} was asked of {self}, one number per date",
-                "a Factor with a number per asset",
-                "Rank before you summarise",
-            )
+        self._check_per_asset(function)
         inputs = [self] if groupby is None else [self, check_kind(groupby, CLASSIFIER, function)]
         given = tuple((options or {}).items())
         text = text or f"{function}({', '.join(f'{k}={v!r}' for k, v in given)})"
@@ -318,7 +313,16 @@ class Factor(Term):
         options = {"n": n}
         return self._across(function, mask, groupby, options, kind=FILTER, text=f"{function}({n})")
 
+    def _check_per_asset(self, function: str) -> None:
+        if self.per_date:
+            raise panel.error(
+                f"{function} was asked of {self}, one number per date",
+                "a Factor with a number per asset",
+                f"Call {function} before you summarise",
+            )
+
     def _summary(self, function: str, mask: Any) -> Any:
+        self._check_per_asset(function)
         check_mask(mask, function)
         rule = _rules.Summary(function)
         return make(FACTOR, rule, [self], function, mask=mask, per_date=True)
