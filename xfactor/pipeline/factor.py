@@ -237,6 +237,8 @@ class Factor(Term):
         """Filter: values that are not missing."""
         return self._made(_rules.Present(), "notnull", kind=FILTER)
 
+    notnan = notnull
+
     def fillna(self, fill_value: Any) -> Any:
         """Missing values replaced by a number, or by those of another Factor."""
         if is_term(fill_value):
