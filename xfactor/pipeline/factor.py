@@ -1,11 +1,11 @@
 """Numbers: the terms with most of the methods."""
 
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Literal, Self
 
 from xfactor import panel
 from xfactor.pipeline import _rules
+from xfactor.pipeline._operators import Arithmetic
 from xfactor.pipeline._term import (
     CLASSIFIER,
     FACTOR,
@@ -20,42 +20,10 @@ from xfactor.pipeline._term import (
     make,
 )
 
-SIGNS = {
-    "add": "+", "sub": "-", "mul": "*", "truediv": "/", "mod": "%", "pow": "**",
-    "lt": "<", "le": "<=", "eq": "==", "ne": "!=", "ge": ">=", "gt": ">",
-}  # fmt: skip
 PERIODS = ("year_start", "quarter_start", "month_start", "week_start")
 
 
-def _binary(name: str, kind: str, swapped: bool = False) -> Callable[[Any, Any], Any]:
-    def method(self: Term, other: Any) -> Any:
-        if getattr(other, "kind", FACTOR) != FACTOR:
-            return NotImplemented
-        pair = (other, self) if swapped else (self, other)
-        sign = SIGNS[name]
-        operands = tuple(None if is_term(o) else constant(o, sign) for o in pair)
-        inputs = [o for o in pair if is_term(o)]
-        shown = [" " if o is None else f" {o:g} " for o in operands]
-        rule = _rules.Cellwise(name, operands)
-        return make(
-            kind, rule, inputs, sign.join(shown).strip(), invents=name == "ne",
-            per_date=all(i.per_date for i in inputs),
-        )  # fmt: skip
-
-    return method
-
-
-def _unary(name: str, kind: str = FACTOR, invents: bool = False) -> Callable[[Any], Any]:
-    def method(self: Term) -> Any:
-        rule = _rules.Cellwise(name, (None,))
-        return make(kind, rule, [self], name, invents=invents, per_date=self.per_date)
-
-    method.__name__ = name
-    method.__doc__ = f"NumPy's `{name}` of each value."
-    return method
-
-
-class Factor(Term):
+class Factor(Arithmetic):
     """A number per date and asset, described: arithmetic, comparisons, ranks, statistics.
 
     Comparisons with ``<``, ``<=``, ``>``, ``>=``, ``!=`` and `eq` give Filters; arithmetic and the
@@ -63,45 +31,6 @@ class Factor(Term):
     enter the statistic, and are missing in the result. `groupby` is a Classifier: each of its
     groups is treated by itself. Infinite values count as missing in statistics.
     """
-
-    kind = FACTOR
-
-    __add__ = _binary("add", FACTOR)
-    __radd__ = _binary("add", FACTOR, swapped=True)
-    __sub__ = _binary("sub", FACTOR)
-    __rsub__ = _binary("sub", FACTOR, swapped=True)
-    __mul__ = _binary("mul", FACTOR)
-    __rmul__ = _binary("mul", FACTOR, swapped=True)
-    __truediv__ = _binary("truediv", FACTOR)
-    __rtruediv__ = _binary("truediv", FACTOR, swapped=True)
-    __mod__ = _binary("mod", FACTOR)
-    __rmod__ = _binary("mod", FACTOR, swapped=True)
-    __pow__ = _binary("pow", FACTOR)
-    __rpow__ = _binary("pow", FACTOR, swapped=True)
-    __neg__ = _unary("neg")
-    __lt__ = _binary("lt", FILTER)
-    __le__ = _binary("le", FILTER)
-    __ge__ = _binary("ge", FILTER)
-    __gt__ = _binary("gt", FILTER)
-    __ne__ = _binary("ne", FILTER)
-    __hash__ = object.__hash__
-
-    def __eq__(self, other: object) -> bool:
-        return self is other  # a key; `eq` compares values
-
-    abs = __abs__ = _unary("abs")
-    log, log10, log1p = _unary("log"), _unary("log10"), _unary("log1p")
-    exp, expm1, sqrt = _unary("exp"), _unary("expm1"), _unary("sqrt")
-    sin, cos, tan = _unary("sin"), _unary("cos"), _unary("tan")
-    arcsin, arccos, arctan = _unary("arcsin"), _unary("arccos"), _unary("arctan")
-    sinh, cosh, tanh = _unary("sinh"), _unary("cosh"), _unary("tanh")
-    arcsinh, arccosh, arctanh = _unary("arcsinh"), _unary("arccosh"), _unary("arctanh")
-    isnan = _unary("isnan", FILTER, invents=True)
-    isfinite = _unary("isfinite", FILTER)
-
-    def eq(self, other: Any) -> Any:
-        """Filter: values equal to a number or to those of another Factor."""
-        return _binary("eq", FILTER)(self, other)
 
     def __getitem__(self, asset: Any) -> Any:
         """The series of one asset, to be a target of regressions or to stand in arithmetic."""
