@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from xfactor import _apply, panel
+from xfactor.pipeline._outputs import Several
 from xfactor.pipeline._rules import full
 from xfactor.pipeline._term import Term, Value
 from xfactor.pipeline._windowed import Windowed
@@ -23,13 +24,12 @@ if TYPE_CHECKING:
 LAID_OUT = 2**25
 
 
-class Custom(Windowed):
+class Custom(Several, Windowed):
     """What `CustomFactor`, `CustomFilter` and `CustomClassifier` share."""
 
     shrinks = True
     invents = True
     dtype: ClassVar[Any]
-    outputs: Any = None
 
     def __new__(  # noqa: D102
         cls,
@@ -80,17 +80,6 @@ class Custom(Windowed):
     # Takes the place of `compute` where it is defined: (dates, assets, out, *inputs), for many
     # dates at once; out (dates, n), inputs (dates, window_length, n).
     compute_block: ClassVar[Any] = None
-
-    def __getattr__(self, name: str) -> Any:
-        names = self.__dict__.get("outputs") or ()
-        if name in names:
-            return _output(self, name)
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.")
-
-    def __iter__(self) -> Any:
-        if not self.outputs:
-            raise TypeError(f"{self} has one output.")
-        return iter([_output(self, name) for name in self.outputs])
 
     def _evaluate(self, values: list[Value], where: xr.DataArray | None, step: "Step") -> Value:
         level = values.pop() if self.priced else None
@@ -183,37 +172,6 @@ class CustomClassifier(Custom, Classifier):
     def _named(self, made: xr.DataArray) -> xr.DataArray:
         names = self.categories
         return with_words(made, None if names is None else dict(enumerate(map(str, names))))
-
-
-class Output:
-    """One of several outputs of a term."""
-
-    name: str
-
-    def label(self) -> str:  # noqa: D102
-        return f".{self.name}"
-
-    def _evaluate(self, values: list[Value], where: Any, step: Any) -> Value:
-        return values[0][self.name]
-
-
-class OutputFactor(Output, Factor):
-    """Of numbers."""
-
-
-class OutputFilter(Output, Filter):
-    """Of truths."""
-
-
-class OutputClassifier(Output, Classifier):
-    """Of groups."""
-
-
-OUTPUTS: dict[str, Any] = {c.kind: c for c in (OutputFactor, OutputFilter, OutputClassifier)}
-
-
-def _output(term: Term, name: str) -> Any:
-    return OUTPUTS[term.kind]._of([term], name=name)
 
 
 def _was_price(term: Term) -> bool:
