@@ -83,6 +83,7 @@ class Custom(Several, Windowed):
 
     def _evaluate(self, values: list[Value], where: xr.DataArray | None, step: "Step") -> Value:
         level = values.pop() if self.priced else None
+        level = None if level is None else self._last(level)
         like = _grid(step)
         args = [_arg(v, like) for v in values]
         scaled = tuple(level is not None and _was_price(d) for d in self.dependencies[: len(args)])
