@@ -132,8 +132,8 @@ def evaluate(terms: Iterable[Term], frame: Frame) -> dict[Term, Value]:
         early = term.shrinks or before == 0  # else a window's last date decides
         value = term._evaluate(inputs, where if early else None, Step(frame, needed))
         value = _trimmed(value, before)
-        value = value if early else _within(value, where)
-        values[term] = _within(value, frame.listed(rows[term])) if term.invents else value
+        value = value if early else within(value, where)
+        values[term] = within(value, frame.listed(rows[term])) if term.invents else value
     return {t: _trimmed(values[t], rows[t]) for t in wanted}
 
 
@@ -223,10 +223,10 @@ def _trimmed(value: Value, rows: int) -> Value:
     return value.isel({panel.DATE: slice(rows, None)})
 
 
-def _within(value: Value, where: xr.DataArray | None) -> Value:
+def within(value: Value, where: xr.DataArray | None) -> Value:
     """Missing outside the mask."""
     if isinstance(value, dict):
-        return {k: _within(v, where) for k, v in value.items()}
+        return {k: within(v, where) for k, v in value.items()}
     if where is None or panel.ASSET not in value.dims:
         return value
     return masked(value, where)

@@ -175,19 +175,6 @@ class OneAsset:
 
 
 @dataclass(frozen=True)
-class Members:
-    """True for the assets listed."""
-
-    assets: tuple[Any, ...]
-
-    def __call__(self, values: list[xr.DataArray], where: Where) -> xr.DataArray:
-        """Look each asset up."""
-        index = values[0].indexes[panel.ASSET]
-        known = xr.DataArray(index.isin(self.assets), {panel.ASSET: index}, (panel.ASSET,))
-        return masked(full(known, values[0]), where)
-
-
-@dataclass(frozen=True)
 class Summary:
     """One number per date, of the valid values."""
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import xarray as xr
 
-from xfactor import panel
+from xfactor import panel, time_series
+from xfactor.pipeline._frame import within
 from xfactor.pipeline._term import Term, Value, check_mask, is_term
 from xfactor.pipeline.data import Adjusted, Field, Ratio, field
 
@@ -24,9 +25,11 @@ class Windowed(Term):
     window_length: Any = None
     mask: Any = None
     params: ClassVar[Sequence[str] | Mapping[str, Any]] = ()
-    # Prices among the inputs: the result is in units of price, so it is brought back to the
-    # level that was traded.
+    # The result is in the units of the first input: if that is a price, the result is brought back
+    # to the level that was traded.
     in_price: ClassVar[bool] = False
+    # Dates that a window has at least.
+    least: ClassVar[int] = 1
     given: tuple[tuple[str, Any], ...] = ()
 
     def __new__(
@@ -37,13 +40,21 @@ class Windowed(Term):
         **params: Any,
     ) -> Self:
         length = _needed(cls, "window_length", window_length)
+        length = panel.positive("window_length", length, cls.least)
         given = _needed(cls, "inputs", inputs)
+        terms = [_input(cls, i) for i in ([given] if is_term(given) else given)]
+        own = cls._checked(terms, length, _params(cls, params))
         return cls._of(
-            [_input(cls, i) for i in ([given] if is_term(given) else given)],
+            terms,
             check_mask(mask if mask is not None else cls.mask, cls.__name__),
-            window_length=panel.positive("window_length", length),
-            given=tuple(_params(cls, params).items()),
+            window_length=length,
+            given=tuple(own.items()),
         )
+
+    @classmethod
+    def _checked(cls, inputs: list[Term], length: int, params: dict[str, Any]) -> dict[str, Any]:
+        """The parameters, if they and the inputs fit."""
+        return params
 
     def param(self, name: str) -> Any:
         """The value of a parameter."""
@@ -55,23 +66,31 @@ class Windowed(Term):
     @property
     def priced(self) -> bool:
         """Whether prices are adjusted within its windows."""
-        return self.window_length > 1 and any(_is_price(i) for i in self.inputs)
+        return self.window_length > 1 and any(is_price(i) for i in self.inputs)
 
     @property
     def dependencies(self) -> tuple[Term, ...]:
         if not self.priced:
             return self.inputs
-        inputs = [Adjusted._of([i]) if _is_price(i) else i for i in self.inputs]
+        inputs = [Adjusted._of([i]) if is_price(i) else i for i in self.inputs]
         return (*inputs, Ratio._of())
 
     def _evaluate(self, values: list[Value], where: xr.DataArray | None, step: "Step") -> Value:
         level = values.pop() if self.priced else None
         done = self._from(*values)
-        if level is None or not self.in_price:
-            return done
+        if level is not None and self.in_price and is_price(self.inputs[0]):
+            done = self._at_level(done, self._last(level))
+        return within(done, where)
+
+    def _at_level(self, done: Value, level: xr.DataArray) -> Value:
+        """A result of adjusted prices in those that were traded."""
         if isinstance(done, dict):
             return {k: v * level for k, v in done.items()}
         return done * level
+
+    def _last(self, level: xr.DataArray) -> xr.DataArray:
+        """The level of the newest date of each window that has one: a day may lack its close."""
+        return time_series.ffill(level, limit=self.window_length - 1)
 
     def _from(self, *values: xr.DataArray) -> Value:
         """The value from those of the inputs, which begin `window_length` - 1 dates earlier."""
@@ -84,7 +103,7 @@ class Windowed(Term):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-def _is_price(term: Term) -> bool:
+def is_price(term: Term) -> bool:
     return isinstance(term, Field) and term.adjusted
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from xfactor import _apply, panel
+from xfactor.pipeline._outputs import Several
 from xfactor.pipeline._rules import full
 from xfactor.pipeline._term import Term, Value
 from xfactor.pipeline._windowed import Windowed
@@ -24,13 +25,12 @@ if TYPE_CHECKING:
 LAID_OUT = 2**25
 
 
-class Custom(Windowed):
+class Custom(Several, Windowed):
     """What `CustomFactor`, `CustomFilter` and `CustomClassifier` share."""
 
     shrinks = True
     invents = True
     dtype: ClassVar[Any]
-    outputs: Any = None
 
     def __new__(  # noqa: D102
         cls,
@@ -90,19 +90,9 @@ class Custom(Windowed):
         """
         return uuid.uuid4().hex
 
-    def __getattr__(self, name: str) -> Any:
-        names = self.__dict__.get("outputs") or ()
-        if name in names:
-            return _output(self, name)
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.")
-
-    def __iter__(self) -> Any:
-        if not self.outputs:
-            raise TypeError(f"{self} has one output.")
-        return iter([_output(self, name) for name in self.outputs])
-
     def _evaluate(self, values: list[Value], where: xr.DataArray | None, step: "Step") -> Value:
         level = values.pop() if self.priced else None
+        level = None if level is None else self._last(level)
         like, cuts = _grid(step), _cuts(values)
         args = [_arg(v, like, cuts) for v in values]
         scaled = tuple(level is not None and _was_price(d) for d in self.dependencies[: len(args)])
@@ -192,37 +182,6 @@ class CustomClassifier(Custom, Classifier):
     def _named(self, made: xr.DataArray) -> xr.DataArray:
         names = self.categories
         return with_words(made, None if names is None else dict(enumerate(map(str, names))))
-
-
-class Output:
-    """One of several outputs of a term."""
-
-    name: str
-
-    def label(self) -> str:  # noqa: D102
-        return f".{self.name}"
-
-    def _evaluate(self, values: list[Value], where: Any, step: Any) -> Value:
-        return values[0][self.name]
-
-
-class OutputFactor(Output, Factor):
-    """Of numbers."""
-
-
-class OutputFilter(Output, Filter):
-    """Of truths."""
-
-
-class OutputClassifier(Output, Classifier):
-    """Of groups."""
-
-
-OUTPUTS: dict[str, Any] = {c.kind: c for c in (OutputFactor, OutputFilter, OutputClassifier)}
-
-
-def _output(term: Term, name: str) -> Any:
-    return OUTPUTS[term.kind]._of([term], name=name)
 
 
 def _was_price(term: Term) -> bool:
