@@ -4,12 +4,12 @@ import contextlib
 import fcntl
 import json
 import os
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from xfactor import panel as _panel
+from xfactor.store import owners
 
 
 @contextlib.contextmanager
@@ -37,11 +37,8 @@ def lock(path: Path, store: str, what: str) -> Iterator[None]:
     """
     handle = _acquire(path, store)
     try:
-        owner = {
-            "what": what, "host": socket.gethostname(), "pid": os.getpid(), "since": time.time(),
-        }  # fmt: skip
         os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps(owner).encode(), 0)
+        os.pwrite(handle, json.dumps(owners.me(what)).encode(), 0)
         yield
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -68,14 +65,13 @@ def _acquire(path: Path, store: str) -> int:
 
 
 def _held(text: bytes, store: str) -> _panel.PanelError:
-    try:
-        owner = json.loads(text)
+    owner = owners.read(text)
+    who = "another process, since a moment ago"
+    if owner is not None:
         who = (
             f"{owner['what']} in process {owner['pid']} on {owner['host']}, "
             f"for {max(0, time.time() - owner['since']):.0f} s"
         )
-    except (ValueError, KeyError, TypeError):
-        who = "another process, since a moment ago"
     return _panel.error(
         f"{store} is being written by {who}", "one writer at a time", "Wait for it, then try again"
     )
