@@ -1,6 +1,7 @@
 """Arrays of a store, read by their published metadata and written in whole chunks."""
 
 import asyncio
+import contextlib
 import json
 import os
 import time
@@ -34,8 +35,11 @@ class Opener(Protocol, Hashable):
     def open(self) -> Store:
         """Open the Zarr store."""
 
-    def taken(self, mark: str) -> bool:
-        """Say whether the names of an array's chunks stand for a later state by now."""
+    def taken(self, mark: str, failed: bool = False) -> bool:
+        """Say whether the names of an array's chunks stand for a later state, or none, by now.
+
+        Asked after each read, and, with `failed`, to find out why one has failed.
+        """
 
 
 class MissingChunk(OSError):
@@ -112,7 +116,7 @@ class Folder:
         found = LocalStore(self.path, read_only=True)
         return Strict(found) if self.strict else found
 
-    def taken(self, mark: str) -> bool:
+    def taken(self, mark: str, failed: bool = False) -> bool:
         """Say whether a later state has left its mark."""
         try:
             return int((Path(self.path) / mark).read_text()) > (self.version or 0)
@@ -198,10 +202,20 @@ class StoredArray:
                     raise Rewritten("it was rewritten since the panel was opened")
                 return values.astype(object) if self.dtype == object else values
             except Exception as problem:
-                if pause is None or isinstance(problem, Rewritten):
+                if isinstance(problem, Rewritten):
                     raise self._unreadable(region, problem) from problem
+                if pause is None:
+                    raise self._unreadable(region, self._cause(problem)) from problem
                 time.sleep(pause)
         raise AssertionError
+
+    def _cause(self, problem: Exception) -> Exception:
+        with contextlib.suppress(Exception):  # what cannot answer has told its own reason
+            if self.opener.taken(self.mark, failed=True):
+                return Rewritten(
+                    "it was rewritten since the panel was opened, and older states were removed"
+                )
+        return problem
 
     def _unreadable(self, region: Any, problem: Exception) -> _panel.PanelError:
         first = region[0] if isinstance(region, tuple) and region else region

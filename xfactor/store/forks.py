@@ -54,7 +54,7 @@ class Forked:
         library()
         return self.session().store
 
-    def taken(self, mark: str) -> bool:
+    def taken(self, mark: str, failed: bool = False) -> bool:
         """Say that nobody else writes to it."""
         return False
 

@@ -108,6 +108,14 @@ class IceStore:
             for v in found if v.metadata.get("format") == snapshots.FORMAT
         ]  # fmt: skip
 
+    def check_resume(self) -> None:
+        """Refuse: what was not committed is not there."""
+        raise _panel.error(
+            f"resume=True was given for {self.address}",
+            "plain Zarr, for Icechunk keeps nothing of a write that was not committed",
+            "Leave it out: a write that failed begins anew, or append in several steps",
+        )
+
     @contextlib.contextmanager
     def locked(self, what: str) -> Iterator[None]:
         """Hold the lock of a local store; elsewhere a commit that was overtaken is refused."""
@@ -124,7 +132,7 @@ class IceStore:
         Parameters
         ----------
         key, resume
-            Of no use here: what a dead writer has not committed is not there.
+            Of no use here, see `check_resume`.
         base
             The published state.
         """

@@ -29,7 +29,7 @@ from xfactor import panel as _panel
 from xfactor.store import snapshots
 from xfactor.store.arrays import Folder, Receipt, StoredArray, sync_file
 from xfactor.store.locks import lock
-from xfactor.store.naming import has_naming, renamed, state_naming
+from xfactor.store.naming import ENCODING, has_naming, other_marks, renamed, state_naming
 from xfactor.store.snapshots import Snapshot
 
 METADATA = "zarr.json"
@@ -94,6 +94,9 @@ class PlainStore:
         )
 
     # --- writing --------------------------------------------------------------------------------
+
+    def check_resume(self) -> None:
+        """Accept: what is staged stays."""
 
     @contextlib.contextmanager
     def locked(self, what: str) -> Iterator[None]:
@@ -161,11 +164,14 @@ class PlainStore:
         freed = 0
         for name in published.arrays:
             folder = self.path / name
-            kept = {folder / key for key in published.array(name).keys()}
-            for file in _chunk_files(folder):
-                if file not in kept:
-                    freed += file.stat().st_size if file.stat().st_nlink == 1 else 0
-                    file.unlink()
+            array = published.array(name)
+            kept = {folder / key for key in array.keys()}
+            gone = [file for file in _chunk_files(folder) if file not in kept]
+            for mark in other_marks(array) if gone else ():  # whoever reads them will be told
+                replace_file(self.path / mark, str(published.version).encode())
+            for file in gone:
+                freed += file.stat().st_size if file.stat().st_nlink == 1 else 0
+                file.unlink()
             _prune(folder)
         return freed
 
@@ -203,7 +209,7 @@ class Staging:
             Published cells change.
         """
         naming = state_naming(base, metadata, restated)
-        return StoredArray(self.opener, name, json.dumps(metadata | {"chunk_key_encoding": naming}))
+        return StoredArray(self.opener, name, json.dumps(metadata | {ENCODING: naming}))
 
     def written(self, array: StoredArray) -> set[str]:
         """Return the chunks of an array that are written already."""
@@ -266,8 +272,7 @@ class Staging:
         base = published.arrays.get(name)
         staged = self.written(array)
         touched = {target}
-        encoding = "chunk_key_encoding"
-        if base is None or base[encoding] != array.metadata[encoding]:
+        if base is None or base[ENCODING] != array.metadata[ENCODING]:
             self._take_naming(target, array, published.version + 1)
             if base is not None and base["chunk_grid"] == array.metadata["chunk_grid"]:
                 touched |= _link(target, base, array, staged)

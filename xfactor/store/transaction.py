@@ -81,6 +81,9 @@ class Backend(Protocol):
 
     address: str
 
+    def check_resume(self) -> None:
+        """Raise if nothing of a write that failed can be kept."""
+
     def exists(self) -> bool:
         """Say whether something is there."""
 

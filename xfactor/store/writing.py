@@ -43,7 +43,7 @@ def write_panel(
         Show a bar on standard error if it takes more than a second.
     resume
         If this fails or is killed, keep what is written; go on from what an earlier try with
-        `resume` has left. Say so only for the same data.
+        `resume` has left. Say so only for the same data. Icechunk cannot, and refuses it.
     backend
         ``"zarr"`` or ``"icechunk"``; found out from the path if not given.
 
@@ -55,8 +55,8 @@ def write_panel(
     Raises
     ------
     PanelError
-        If the panel is not one, its chunks cannot be written, the path is taken, or another
-        process is writing.
+        If the panel is not one, its chunks cannot be written, the path is taken, another
+        process is writing, or the store cannot resume.
 
     Notes
     -----
@@ -75,6 +75,8 @@ def write_panel(
     _panel.check_panel(panel)
     guards.check_names(panel)
     store = backend_of(path, backend)
+    if resume:
+        store.check_resume()
     _check_free(store, overwrite)
     dates = guards.chunks_of(panel)
     with transaction(store, "write_panel", key=_key(panel), resume=resume, new=True) as t:
@@ -196,8 +198,9 @@ def append_panel(
     PanelError
         Before anything is touched: if a date is not later than the store's last, dates are
         unsorted, double or carry a time zone, assets are double, a field is unknown, missing, or
-        of another dtype or shape, or another process is writing. And, before anything is
-        published, if a field whose attribute ``finite`` is true holds an infinity.
+        of another dtype or shape, another process is writing, or the store cannot resume. And,
+        before anything is published, if a field whose attribute ``finite`` is true holds an
+        infinity.
 
     Examples
     --------
@@ -212,6 +215,8 @@ def append_panel(
     store = backend_of(path, backend)
     if not isinstance(panel, xr.Dataset):
         raise TypeError(f"a panel is an xarray.Dataset; found {type(panel).__name__}.")
+    if resume:
+        store.check_resume()
 
     def write() -> None:
         with store.locked("append_panel"):
@@ -282,7 +287,10 @@ def update_panel(
     """Restate cells of a store: some fields, on some dates, of some assets.
 
     All of it becomes visible in one step. Readers who opened the store before go on seeing what
-    they opened.
+    they opened: chunks of the two older states of a field stay, and who reads one that is older
+    yet, or was removed by `gc_panel_store`, gets an error that says so. That holds for what
+    `open_panel` gives. Whoever holds a bare ``xr.open_zarr`` across three restatements of a field,
+    or a clean-up, reads newer values or NaN without a word: they should open it again.
 
     Parameters
     ----------
