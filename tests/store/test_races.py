@@ -126,7 +126,10 @@ def test_update_panel_and_add_fields__beside_appends_lose_nothing(store):
 # --- where nothing locks, and by leases ---------------------------------------------------------
 
 
-@pytest.fixture(params=["icechunk+s3", "s3", "icechunk"])
+SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("s3", "icechunk")]
+
+
+@pytest.fixture(params=["icechunk+s3", *SLOW])
 def elsewhere(request, tmp_path):
     """A store of one day in a bucket, or in a local repository."""
     if "icechunk" in request.param:
