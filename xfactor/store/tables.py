@@ -77,10 +77,9 @@ def append_table(
         check_rows(store.snapshot(), {name: columns})
         make_room(store, 0, False)
         with transaction(store, "append_table", held=True) as t:
-            assert t.base is not None
             add_rows(t, {name: columns})
             t.write()
-            t.publish(t.base.attrs, t.base.coords)
+            t.publish(t.published.attrs, t.published.coords)
 
 
 def table_names(snapshot: Snapshot) -> list[str]:

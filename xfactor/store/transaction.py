@@ -1,6 +1,8 @@
 """One write to a store: what changes in which array, done block by block, published at the end."""
 
 import contextlib
+import hashlib
+import json
 import random
 import sys
 import time
@@ -9,6 +11,7 @@ from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from dask.diagnostics import ProgressBar
 
@@ -135,6 +138,12 @@ class Transaction:
     def _stage(self) -> Stage:
         """Made when it is first needed, so that a refusal touches nothing."""
         return self.backend.stage(self._key, self._resume, self.base)
+
+    @property
+    def published(self) -> Snapshot:
+        """What is published now; not for a store that is new."""
+        assert self.base is not None
+        return self.base
 
     def discard(self) -> None:
         """Forget what was written, unless it is to be resumed."""
@@ -326,3 +335,14 @@ def transaction(
         except BaseException:
             made.discard()
             raise
+
+
+def write_key(panel: xr.Dataset) -> str:
+    """Return what tells one write from another: labels and schema."""
+    digest = hashlib.sha256()
+    for dim in (_panel.DATE, _panel.ASSET):
+        labels = panel.indexes.get(dim, pd.Index([]))
+        digest.update(repr(pd.util.hash_pandas_object(labels).sum()).encode())
+    schema = sorted((str(n), str(v.dtype), v.dims, v.shape) for n, v in panel.variables.items())
+    digest.update(json.dumps(schema, default=str).encode())
+    return digest.hexdigest()[:12]
