@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -78,6 +78,8 @@ class Flushing(LocalStore):
 
     async def set(self, key: str, value: Buffer) -> None:
         """Write the bytes of a key and have the system begin to flush them."""
+        if not self.root.is_dir():  # it would be made anew, and tasks of a dead write live on
+            raise FileNotFoundError(f"the folder {self.root} is not there (any more)")
         await super().set(key, value)
         await asyncio.to_thread(begin_flush, self.root / key)
 
@@ -268,8 +270,24 @@ class StoredArray:
 
     def write(self, region: tuple[slice, ...], values: np.ndarray) -> Receipt:
         """Write whole chunks; return what the one who publishes must be told of it."""
-        self.array[region] = values
+        with writing(self.name):
+            self.array[region] = values
         return None
+
+
+@contextlib.contextmanager
+def writing(what: str) -> Iterator[None]:
+    """Turn what a disk or a network says to a write into one line."""
+    try:
+        yield
+    except _panel.PanelError:
+        raise
+    except Exception as problem:
+        raise _panel.error(
+            f"{what!r} cannot be written: {reason(problem)}",
+            "room, and the right to write there",
+            "Nothing was published. Make room (xfactor store gc) or mend it, then do it again",
+        ) from problem
 
 
 def reason(problem: Exception) -> str:
@@ -277,4 +295,6 @@ def reason(problem: Exception) -> str:
     text = str(problem) or type(problem).__name__
     if "checksum" in text.lower():
         return "its checksum does not match its bytes"
-    return text.splitlines()[0][:200]
+    if isinstance(problem, OSError) and problem.strerror:
+        return problem.strerror
+    return text.splitlines()[0].strip(" x|")[:200]

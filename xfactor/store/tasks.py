@@ -52,7 +52,7 @@ class Target:
         given = np.asarray(given)
         if self.finite:
             values.check_finite(self.new.name, given)
-        stored = values.stored_values(given, self.new.metadata)
+        stored = values.stored_values(self.new.name, given, self.new.metadata)
         region = self.new.region(self.axis, block.chunk)
         shape = tuple(s.stop - s.start for s in region)
         if stored.shape != shape or block.kept or self.keep or self.columns is not None:

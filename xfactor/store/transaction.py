@@ -229,7 +229,7 @@ class Transaction:
         array = self._stage.array(name, metadata, before, not extends)
         self._changed[name] = array
         if 0 not in array.shape:
-            stored = values.stored_values(np.asarray(variable.values), metadata)
+            stored = values.stored_values(name, np.asarray(variable.values), metadata)
             array.write(array.region(None, 0), stored)
 
     def _extends(self, name: str, variable: xr.Variable) -> bool:
