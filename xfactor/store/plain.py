@@ -169,8 +169,9 @@ class PlainStore:
             for file in gone:
                 freed += file.stat().st_size if file.stat().st_nlink == 1 else 0
                 file.unlink()
-            for mark in other_marks(array) if gone else ():  # whoever reads them is told why
-                replace_file(self.path / mark, str(published.version).encode())
+            with contextlib.suppress(OSError):  # a full disk: whoever reads them is not told why
+                for mark in other_marks(array) if gone else ():
+                    replace_file(self.path / mark, str(published.version).encode())
             _prune(folder)
         self._restore()  # last: it needs room
         return freed
