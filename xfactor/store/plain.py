@@ -249,12 +249,12 @@ class Staging:
             published = self.store.snapshot()
             for name, array in changed.items():
                 self._move_in(name, array, published)
+            for name in published.arrays.keys() - arrays.keys():  # its chunks are being read
+                (self.store.path / name / METADATA).unlink(missing_ok=True)
             replace_file(self.store.path / METADATA, document.encode())
         # From here on it is published. What follows is for readers of single arrays, and done by
         # the next write if the disk is full.
         with contextlib.suppress(OSError):
-            for name in published.arrays.keys() - arrays.keys():
-                (self.store.path / name / METADATA).unlink(missing_ok=True)  # its chunks are read
             for name, array in changed.items():
                 write_metadata(self.store.path / name / METADATA, array.metadata)
         self.discard()
