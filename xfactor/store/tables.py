@@ -38,6 +38,21 @@ def read_table(
     -------
     dict of numpy.ndarray
         Columns of one length; empty if there is no such table.
+
+    Raises
+    ------
+    PanelError
+        If there is no store, or no such column.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, xfactor as xf
+    >>> panel, truth = xf.simulate_panel(dates=20, assets=5, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = xf.write_panel(panel, folder + "/panel.zarr")
+    ...     xf.store.append_table(path, "splits", {"asset": np.array([3]), "ratio": np.array([2.0])})
+    ...     xf.store.read_table(path, "splits", ["ratio"])
+    {'ratio': array([2.])}
     """
     snapshot = backend_of(path, backend).snapshot()
     there = table_columns(snapshot, name)
@@ -71,6 +86,23 @@ def append_table(
         there.
     backend
         As in `write_panel`.
+
+    Raises
+    ------
+    PanelError
+        Before anything is touched: if the columns differ in length, or from those of the table;
+        or if another process is writing.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, xfactor as xf
+    >>> panel, truth = xf.simulate_panel(dates=20, assets=5, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = xf.write_panel(panel, folder + "/panel.zarr")
+    ...     for asset in (3, 4):
+    ...         xf.store.append_table(path, "delisted", {"asset": np.array([asset])})
+    ...     xf.panel_info(path).tables
+    {'delisted': 2}
     """
     store = backend_of(path, backend)
     with store.locked("append_table"):
