@@ -50,7 +50,8 @@ def read_table(
     >>> panel, truth = xf.simulate_panel(dates=20, assets=5, seed=1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = xf.write_panel(panel, folder + "/panel.zarr")
-    ...     xf.store.append_table(path, "splits", {"asset": np.array([3]), "ratio": np.array([2.0])})
+    ...     split = {"asset": np.array([3]), "ratio": np.array([2.0])}
+    ...     xf.store.append_table(path, "splits", split)
     ...     xf.store.read_table(path, "splits", ["ratio"])
     {'ratio': array([2.])}
     """
