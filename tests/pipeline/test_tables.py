@@ -214,7 +214,7 @@ CELLS = {
     "gt": (0.5 > x, [[T, T, F, F, F, T]]),
     "eq": (x.eq(0), [[F, T, F, F, F, F]]),
     "ne": (x != 0, [[T, F, T, T, T, T]]),
-    "arithmetic": (1 + 2 * x - x / 2, [[-5, 1, 1.75, _, INF, -INF]]),
+    "arithmetic": (1 + 2 * x - x / 2, [[-5, 1, 1.75, _, _, _]]),
     "swapped": (3 - x, [[7, 3, 2.5, _, -INF, INF]]),
     "1 / x": (1 / x, [[-0.25, INF, 2, _, 0, -0.0]]),
     "pow": (x**2, [[16, 0, 0.25, _, INF, INF]]),
@@ -277,9 +277,9 @@ ON_EDGES = {
         [[-1] * 5, [0] * 5, [-1, -1, 0, -1, -1], [-1, 1, -1, 0, -1], [-1, 0, 0, 1, -1]],
     ),
     "demean": (x.demean(), [[_] * 5, [0] * 5, [_, _, 0, _, _], [_, 1, _, -1, _], [_, -1, 0, 1, _]]),
-    "top": (
+    "top": (  # the last of ties, so that no asset is in top and bottom
         x.top(1),
-        [[F] * 5, [T, F, F, F, F], [F, F, T, F, F], [F, T, F, F, F], [F, F, F, T, F]],
+        [[F] * 5, [F, F, F, F, T], [F, F, T, F, F], [F, T, F, F, F], [F, F, F, T, F]],
     ),
     "bottom": (
         x.bottom(1),

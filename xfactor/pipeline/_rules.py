@@ -46,10 +46,16 @@ class Cellwise:
 
     def __call__(self, values: list[xr.DataArray], where: Where) -> xr.DataArray:
         """Apply the function."""
+        dtype = self.of(*[np.zeros(1, dtype=v.dtype) for v in values]).dtype
+        args, out = [_apply.Arg(v) for v in values], _apply.Out((), dtype)
+        return _apply.along(self.of, args, [out], what=self.function)[0]
+
+    def of(self, *values: np.ndarray) -> np.ndarray:
+        """Apply the function to arrays."""
         left = iter(values)
         operands = [next(left) if o is None else o for o in self.operands]
         with np.errstate(all="ignore"):  # 1 / 0 is missing, and no news
-            return unnamed(CELLWISE[self.function](*operands))
+            return CELLWISE[self.function](*operands)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,9 @@ class Factor(Arithmetic):
         """Ranks, 1 for the smallest; see `xfactor.rank`. Ties of "ordinal" are in label order."""
         panel.choice("method", method, ("ordinal", "average", "min", "max", "dense"))
         options = {"method": method, "ascending": panel.flag("ascending", ascending)}
-        return self._across("rank", mask, groupby, options)
+        said = [] if method == "ordinal" else [method]
+        text = ", ".join(said if ascending else [*said, "descending"])
+        return self._across("rank", mask, groupby, options, text=f"rank({text})")
 
     def demean(self, mask: Any = None, groupby: Any = None) -> Any:
         """Differences from the mean; see `xfactor.demean`."""

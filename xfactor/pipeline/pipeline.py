@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from os import PathLike
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from xfactor.pipeline._rules import full, present
 from xfactor.pipeline._term import FILTER, Term, check_kind, is_term
 from xfactor.pipeline.classifier import words_of
 from xfactor.store import open_panel
+
+if TYPE_CHECKING:
+    from xfactor.pipeline.graph import Picture
 
 SCREEN = "screen"
 Panel = xr.Dataset | str | PathLike[str]
@@ -149,19 +152,51 @@ class Pipeline:
         >>> from xfactor.pipeline import Pipeline, field
         >>> panel, truth = xf.simulate_panel(dates=20, assets=8, seed=1)
         >>> pipe = Pipeline({"rank": field("market_cap").rank()})
-        >>> dict(pipe.to_dataset(panel, "2000-01-05").sizes)
-        {'date': 18, 'asset': 8}
+        >>> pipe.to_dataset(panel, "2000-01-05")["rank"].shape
+        (18, 8)
         """
         frame = make_frame(_opened(data), start, end, label, universe)
         columns, shown = self._values(frame)
         coords = {} if self._screen is None else {SCREEN: shown}
         return xr.Dataset(columns, coords)
 
-    def show_graph(self, format: Literal["svg", "png"] = "svg", **options: Any) -> Any:
-        """A picture of the terms: what each is made of. See `xfactor.pipeline.graph`."""
-        from xfactor.pipeline.graph import draw
+    def show_graph(
+        self,
+        format: Literal["svg", "png"] = "svg",
+        data: Panel | None = None,
+        start: Any = None,
+        end: Any = None,
+        *,
+        label: Literal["close", "open"] = "close",
+        universe: str | xr.DataArray | None = None,
+    ) -> "Picture":
+        """Draw what each term is made of: a picture in notebooks, a table when printed.
 
-        return draw(self, format, **options)
+        Parameters
+        ----------
+        format
+            What a notebook shows.
+        data
+            The panel, or the path of its store: terms then tell their dtypes and bytes.
+        start, end, label, universe
+            As in `run_pipeline`.
+
+        Returns
+        -------
+        Picture
+            With ``save(path)`` for files; see `xfactor.pipeline.graph.draw`.
+
+        Examples
+        --------
+        >>> from xfactor.pipeline import Pipeline, field
+        >>> Pipeline({"rank": field("market_cap").rank()}).show_graph("png")
+        term        kind    made of     mask  shown as
+        market_cap  data
+        rank()      factor  market_cap        rank
+        """
+        from xfactor.pipeline.graph import draw  # imports matplotlib
+
+        return draw(self, format, data=data, start=start, end=end, label=label, universe=universe)
 
     def _values(self, frame: Frame) -> tuple[dict[str, xr.DataArray], xr.DataArray | None]:
         """The columns, and the cells that are shown: screen and universe (None: all)."""
@@ -252,7 +287,7 @@ def run_pipeline(
     >>> cap = field("market_cap")
     >>> pipe = Pipeline({"rank": cap.rank()}, screen=cap.top(2))
     >>> run_pipeline(pipe, panel, "2000-01-05", "2000-01-06")["rank"].tolist()
-    [7.0, 8.0, 8.0, 7.0]
+    [6.0, 5.0, 6.0, 5.0]
     """
     if not isinstance(pipeline, Pipeline):
         raise TypeError(f"run_pipeline takes a Pipeline; found {panel.shown(pipeline)}.")
