@@ -78,9 +78,14 @@ class Windowed(Term):
     def _evaluate(self, values: list[Value], where: xr.DataArray | None, step: "Step") -> Value:
         level = values.pop() if self.priced else None
         done = self._from(*values)
-        if level is not None and self.in_price and is_price(self.inputs[0]):
+        if level is not None and self._levelled:
             done = self._at_level(done, self._last(level))
         return within(done, where)
+
+    @property
+    def _levelled(self) -> bool:
+        """Whether a result of adjusted prices depends on their level."""
+        return self.in_price and is_price(self.inputs[0])
 
     def _at_level(self, done: Value, level: xr.DataArray) -> Value:
         """A result of adjusted prices in those that were traded."""

@@ -154,6 +154,10 @@ class RollingLinearRegression(OfTwo):
         }
         return {name: unnamed(v) for name, v in found.items()}
 
+    @property
+    def _levelled(self) -> bool:
+        return any(is_price(i) for i in self.inputs)
+
     def _at_level(self, done: Value, level: xr.DataArray) -> Value:
         y, x = (is_price(i) for i in self.inputs)
         units = {"alpha": (y, False), "beta": (y, x), "stderr": (y, x)}
@@ -164,11 +168,6 @@ class RollingLinearRegression(OfTwo):
             elif below and not above:
                 scaled[name] = done[name] / level
         return scaled
-
-    @property
-    def in_price(self) -> bool:  # type: ignore[override]
-        """Whether either is a price."""
-        return any(is_price(i) for i in self.inputs)
 
 
 class _TwoSided:
