@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xfactor.plot.reduced import counted
-from xfactor.plot.style import COLOURS, dressed
+from xfactor.plot.style import COLOURS, dressed, legend
 
 
 def histogram(values: dict[str, xr.DataArray], title: str, xlabel: str) -> Figure:
@@ -94,5 +94,5 @@ def exposure_histogram(
         ax.stairs(heights, edges, baseline=0.5, fill=fill, color=colour, linewidth=1.5, label=label)
     ax.set_yscale("log")
     ax.set_ylim(bottom=0.5)
-    ax.legend(frameon=False)
+    legend(ax)
     return ax

@@ -51,7 +51,7 @@ def risk_shares(
     (share,) = compute(share)
     names = [str(name) for name in share[panel.FACTOR].values]
     ax = dressed(ax, title, "", "share of the risk", zero=False)
-    colours = [INK if name == "specific" else COLOURS[0] for name in names]
+    colours = [COLOURS[5] if name == "specific" else COLOURS[0] for name in names]
     bars = ax.barh(names, np.nan_to_num(share.values), color=colours, height=0.6)
     texts = ["-" if np.isnan(v) else f"{100 * v:.1f} %" for v in share.values]
     ax.bar_label(bars, texts, padding=4, fontsize=9)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from xfactor import panel
 from xfactor._apply import compute
 from xfactor.plot.reduced import POINTS, thinned
-from xfactor.plot.style import ERROR, colours, dated, dressed, only
+from xfactor.plot.style import ERROR, colours, dated, dressed, legend, only
 from xfactor.time_series import cumulative_returns
 from xfactor.time_series import drawdown as _drawdown
 
@@ -59,7 +59,7 @@ def lines(
         ax.plot(dates, values, dash, color=colour, linewidth=1.2, label=f"{name}{suffix}")
     dated(ax, x[panel.DATE].values)
     if any(names):
-        ax.legend(frameon=False, ncols=4)
+        legend(ax)
     return ax
 
 

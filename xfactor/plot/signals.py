@@ -9,7 +9,7 @@ from xfactor import panel
 from xfactor._apply import compute
 from xfactor.plot.reduced import counted
 from xfactor.plot.series import lines
-from xfactor.plot.style import COLOURS, ERROR, dressed, only
+from xfactor.plot.style import COLOURS, ERROR, dressed, legend, only
 from xfactor.time_series import rolling_mean
 
 BUCKET, HORIZON = "bucket", "horizon"
@@ -63,11 +63,11 @@ def quantile_bars(
         at = places + (k - (means.sizes[HORIZON] - 1) / 2) * width
         ax.bar(
             at, means[k], width, yerr=ERROR * errors[k], color=COLOURS[k % len(COLOURS)],
-            ecolor="#666666", error_kw={"linewidth": 1.0}, label=_dates(horizon),
+            ecolor="#666666", error_kw={"linewidth": 1.0}, label=f"{_dates(horizon)} ahead",
         )  # fmt: skip
     ax.set_xticks(places)
     if means.sizes[HORIZON] > 1:
-        ax.legend(frameon=False, title="horizon")
+        legend(ax)
     return ax
 
 
@@ -183,7 +183,7 @@ def ic_histogram(
     ax.stairs(counts, edges, fill=True, color=COLOURS[5])
     ax.axvline(float(mean), color=COLOURS[1], label=f"mean {float(mean):+.3f}")
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.legend(frameon=False)
+    legend(ax)
     return ax
 
 
@@ -227,15 +227,17 @@ def ic_decay(
     means, errors = (x.transpose(*dims) for x in (means, errors))
     ax = dressed(ax, title, f"mean {_correlation(fit)}", "horizon, dates")
     at = means[HORIZON].values
-    for k in range(means.sizes[panel.FACTOR]):
+    n = means.sizes[panel.FACTOR]
+    for k in range(n):
+        beside = (k - (n - 1) / 2) * 0.008 * np.ptp(at)  # or errors would hide each other
         name = str(means[panel.FACTOR].values[k]) if several else None
         ax.errorbar(
-            at, means[k], ERROR * errors[k], color=COLOURS[k % len(COLOURS)], marker="o",
+            at + beside, means[k], ERROR * errors[k], color=COLOURS[k % len(COLOURS)], marker="o",
             markersize=4, linewidth=1.2, capsize=3, label=name,
         )  # fmt: skip
     ax.set_xticks(at)
     if several:
-        ax.legend(frameon=False)
+        legend(ax)
     return ax
 
 
@@ -251,7 +253,7 @@ def _with_mean(
     faint, strong = ax.lines[-2:]
     faint.set(color=COLOURS[5], linewidth=0.6, alpha=0.7)
     strong.set(color=COLOURS[1], linewidth=1.6)
-    ax.legend(frameon=False, ncols=2)
+    legend(ax)
     return ax
 
 

@@ -23,6 +23,7 @@ OWN_COLOUR = {
     "MOM": COLOURS[3],
     "momentum": COLOURS[3],
     "intercept": COLOURS[6],
+    "specific": COLOURS[5],
 }
 DASHES = ("-", "--", ":", "-.")  # for those that must take a colour a second time
 INK = "#444444"
@@ -116,6 +117,24 @@ def dated(ax: Axes, dates: np.ndarray) -> None:
         locator = AutoDateLocator()
         ax.xaxis.set_major_locator(locator)
         ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+
+
+def legend(ax: Axes, title: str | None = None) -> None:
+    """Put a legend where it hides nothing: beside the title, or below if it is long.
+
+    Parameters
+    ----------
+    ax
+        The axes.
+    title
+        Its title.
+    """
+    texts = ax.get_legend_handles_labels()[1]
+    if len(texts) <= 4 and sum(map(len, texts)) <= 60:
+        place = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "ncols": 4}
+    else:
+        place = {"loc": "upper left", "bbox_to_anchor": (0.0, -0.1), "ncols": 6}
+    ax.legend(frameon=False, borderaxespad=0.2, title=title, **place)
 
 
 def colours(names: Sequence[str]) -> list[tuple[str, str]]:
