@@ -11,8 +11,8 @@ from xfactor.report.elements import element, table
 from xfactor.report.inputs import Measures, Options
 from xfactor.report.measures import HALFLIFE, LIMITS
 from xfactor.report.scales import number
-from xfactor.report.tables import figures
-from xfactor.time_series import cumulative_returns, rolling_mean
+from xfactor.report.tables import figures, grown_of
+from xfactor.time_series import rolling_mean
 
 
 def regressions(done: Measures, options: Options) -> str:
@@ -40,7 +40,7 @@ def regressions(done: Measures, options: Options) -> str:
         "mean a date": ("mean", "+.4%"), "std. error": ("stderr", ".4%"), "t": ("tvalue", "+.2f"),
         "dates": ("n_obs", ",.0f"),
     }  # fmt: skip
-    grown = cumulative_returns(fit.factor_return.transpose(panel.DATE, ...).fillna(0.0))
+    grown = grown_of(fit.factor_return)
     return "".join([
         element("p", text),
         charts.line_chart(
@@ -197,9 +197,9 @@ def risk(done: Measures, options: Options) -> str:
     }  # fmt: skip
     return "".join([
         element("p", text),
-        charts.bar_chart(
+        charts.bars_across(
             Look("Share of the risk", "in percent; they sum to 100 %", percent=True, digits=1),
-            names, {"share": found.share.values}, "factor",
+            names, found.share.values,
         ),
         figures("Per date: component is exposure times marginal risk, and sums to the risk",
                  found, columns),

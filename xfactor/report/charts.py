@@ -4,6 +4,7 @@ So a chart fits any width without its letters growing or shrinking, takes its co
 (light, dark or print), and is complete without a script; `report.js` adds values and ranges.
 """
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,13 +21,13 @@ from xfactor.report import scales
 from xfactor.report.elements import element
 from xfactor.report.scales import number
 
-WIDE, HIGH = 1000, 300
+WIDE, HIGH = 10_000, 3_000  # whole numbers are fine enough, and short
 COLOURS = 6
 OWN = {"market": 0, "SMB": 1, "size": 1, "HML": 2, "value": 2, "MOM": 3, "momentum": 3,
        "intercept": 5}  # fmt: skip
 BAND = 1.96  # standard errors that hold the truth 19 times in 20
 # Points of a chart, of all its lines together: what a wide screen shows, and a phone can carry.
-POINTS = 1600
+POINTS = 1000
 
 
 @dataclass(frozen=True)
@@ -41,22 +42,27 @@ class Look:
     zero: bool = True
 
 
-def colour(name: str, place: int) -> tuple[int, int]:
-    """Return the number of a factor's colour and of its dashes.
+def colours(names: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the numbers of a colour and of its dashes for each name.
 
     Parameters
     ----------
-    name
-        The factor.
-    place
-        Its place in the chart.
+    names
+        What is drawn in one chart.
 
     Returns
     -------
-    tuple of int
-        Colour 0 to 5, dashes 0 to 2.
+    list of tuple of int
+        Colour 0 to 5, known factors always the same; dashes 0 to 2, for a colour's next use.
     """
-    return (OWN[name], 0) if name in OWN else (place % COLOURS, 1 + (place // COLOURS) % 2)
+    taken = {OWN[n] for n in names if n in OWN}
+    free = [c for c in range(COLOURS) if c not in taken] or list(range(COLOURS))
+    others = itertools.cycle(free)
+    found: list[tuple[int, int]] = []
+    for name in names:
+        own = OWN[name] if name in OWN else next(others)
+        found.append((own, min(sum(c == own for c, _ in found), 2)))
+    return found
 
 
 def line_chart(
@@ -87,7 +93,7 @@ def line_chart(
     low, high = scales.span([lines, *ends], zero=look.zero)
     px = _places(at)
     py = _heights(low, high)
-    styles = [colour(name, k) for k, name in enumerate(names)]
+    styles = colours(names)
     bands = "".join(
         f'<path class="band f{c}" d="{_ribbon(px, py(lo), py(hi))}"/>'
         for (c, _), lo, hi in zip(styles, *ends, strict=True)
@@ -110,7 +116,7 @@ def line_chart(
     )
     return (
         f'<figure data-lines>{_caption(look)}<div class="legend" aria-live="polite">'
-        f"<time></time>{legend}</div>"
+        f"{legend}<time></time></div>"
         f'<div class="plot" tabindex="0" role="group" aria-label="{escape(spoken)}">'
         f'{labels}<div class="area">{_svg(rules + bands + paths)}</div>{_x_axis(marks)}</div>'
         f'<script type="application/json">{data}</script></figure>'
@@ -149,8 +155,8 @@ def bar_chart(
     slot = WIDE / len(labels)
     width = 0.76 * slot / len(values)
     drawn = []
-    for k, (name, heights) in enumerate(values.items()):
-        c, _ = colour(name, k)
+    styles = colours(list(values))
+    for k, ((name, heights), (c, _)) in enumerate(zip(values.items(), styles, strict=True)):
         for g, v in enumerate(heights):
             if not np.isfinite(v):
                 continue
@@ -170,6 +176,47 @@ def bar_chart(
                 )
     marks = [((g + 0.5) / len(labels), text) for g, text in enumerate(labels)]
     return _still(look, list(values), low, high, "".join(drawn), marks, xlabel)
+
+
+def bars_across(look: Look, names: Sequence[str], values: np.ndarray) -> str:
+    """Return a chart of bars that lie: for many names, or long ones.
+
+    Parameters
+    ----------
+    look
+        Its texts.
+    names
+        Rows.
+    values
+        Lengths (row,).
+
+    Returns
+    -------
+    str
+        HTML of a figure.
+    """
+    low, high = scales.span([values], zero=True)
+
+    def px(v: float) -> float:
+        return WIDE * (v - low) / (high - low)
+
+    row = HIGH / len(names)
+    ticks, step = scales.steps(low, high)
+    rules = "".join(
+        f'<line class="{_kind(t, step)}" x1="{px(t):.0f}" x2="{px(t):.0f}" y1="0" y2="{HIGH}"/>'
+        for t in ticks
+    )
+    bars = "".join(
+        f'<rect class="f0" x="{min(px(v), px(0)):.0f}" y="{(i + 0.2) * row:.0f}" '
+        f'width="{abs(px(v) - px(0)):.0f}" height="{0.6 * row:.0f}">'
+        f"<title>{escape(name)}: {_written(v, look)}</title></rect>"
+        for i, (name, v) in enumerate(zip(names, values, strict=True))
+        if np.isfinite(v)
+    )
+    digits = scales.places(100 * step if look.percent else step)
+    form = f".{digits}{'%' if look.percent else 'f'}"
+    marks = [(px(t) / WIDE, number(t, form)) for t in ticks]
+    return _listed(look, names, rules + bars, marks)
 
 
 def histogram(
@@ -232,25 +279,17 @@ def heat_map(look: Look, names: Sequence[str], starts: Sequence[str], shares: np
     n, m = shares.shape
     wide, high = WIDE / m, HIGH / n
     cells = "".join(
-        f'<rect class="cell" fill-opacity="{v:.3f}" x="{j * wide:.1f}" y="{i * high + 1:.1f}" '
-        f'width="{wide + 0.5:.1f}" height="{high - 2:.1f}">'
+        f'<rect class="cell" fill-opacity="{v:.3f}" x="{j * wide:.1f}" '
+        f'y="{(i + 0.05) * high:.1f}" '
+        f'width="{wide:.1f}" height="{0.9 * high:.1f}">'
         f"<title>{escape(names[i])}, from {starts[j]}: {number(v, '.1%')}</title></rect>"
         for i in range(n)
         for j, v in enumerate(shares[i])
         if np.isfinite(v)
     )
-    labels = "".join(
-        f'<span style="top:{100 * (i + 0.5) / n:.2f}%">{escape(name)}</span>'
-        for i, name in enumerate(names)
-    )
-    shown = sorted({0, m // 3, 2 * m // 3, m - 1})
+    shown = sorted({0, m // 2, m - 1})
     marks = [((j + 0.5) / m, starts[j]) for j in shown]
-    spoken = escape(look.title)
-    return (
-        f'<figure>{_caption(look)}<div class="plot heat" role="img" aria-label="{spoken}" '
-        f'style="--rows: {n}"><div class="y">{labels}</div><div class="area">{_svg(cells)}</div>'
-        f"{_x_axis(marks)}</div></figure>"
-    )
+    return _listed(look, names, cells, marks)
 
 
 # --- parts of a chart ---------------------------------------------------------------------------
@@ -263,15 +302,25 @@ def _still(
     """A figure without dates."""
     rules, labels = _y_axis(low, high, look.percent)
     legend = "".join(
-        f'<span><svg viewBox="0 0 26 10" aria-hidden="true"><rect class="f{colour(name, k)[0]}" '
-        f'width="26" height="10"/></svg>{escape(name)}</span>'
-        for k, name in enumerate(names)
+        f'<span><svg viewBox="0 0 26 10" aria-hidden="true"><rect class="f{c}" width="26" '
+        f'height="10"/></svg>{escape(name)}</span>'
+        for name, (c, _) in zip(names, colours(names), strict=True)
     )
     return (
         f'<figure>{_caption(look)}<div class="legend">{legend if len(names) > 1 else ""}</div>'
         f'<div class="plot" role="img" aria-label="{escape(look.title)}">{labels}'
         f'<div class="area">{_svg(rules + drawn)}</div>{_x_axis(marks)}'
         f"{element('div', xlabel, class_='xlabel')}</div></figure>"
+    )
+
+
+def _listed(look: Look, names: Sequence[str], drawn: str, marks: list[tuple[float, str]]) -> str:
+    """A figure with a name for each row."""
+    labels = "".join(element("span", name) for name in names)
+    return (
+        f'<figure>{_caption(look)}<div class="plot heat" role="img" '
+        f'aria-label="{escape(look.title)}" style="--rows: {len(names)}"><div class="y">{labels}'
+        f'</div><div class="area">{_svg(drawn)}</div>{_x_axis(marks)}</div></figure>'
     )
 
 
@@ -295,11 +344,16 @@ def _y_axis(low: float, high: float, percent: bool) -> tuple[str, str]:
     rules, texts = [], []
     for v in ticks:
         y = HIGH * (high - v) / (high - low)
-        kind = "zero" if abs(v) < step / 1e6 else "grid"
-        rules.append(f'<line class="{kind}" x1="0" x2="{WIDE}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        rules.append(
+            f'<line class="{_kind(v, step)}" x1="0" x2="{WIDE}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        )
         text = number(v, f".{digits}{'%' if percent else 'f'}")
         texts.append(f'<span style="top:{100 * y / HIGH:.2f}%">{text}</span>')
     return f'<g class="grids">{"".join(rules)}</g>', f'<div class="y">{"".join(texts)}</div>'
+
+
+def _kind(v: float, step: float) -> str:
+    return "zero" if abs(v) < step / 1e6 else "grid"
 
 
 def _x_axis(marks: list[tuple[float, str]]) -> str:
@@ -334,33 +388,35 @@ def _heights(low: float, high: float) -> Callable[[Any], Any]:
 
 
 def _places(at: pd.DatetimeIndex) -> np.ndarray:
-    whole = max((at[-1] - at[0]).value, 1)
-    return WIDE * (at.as_unit("ns").asi8 - at[0].as_unit("ns").value) / whole
+    seconds = (at - at[0]).total_seconds().to_numpy()
+    return WIDE * seconds / max(seconds[-1], 1.0)
 
 
 def _path(px: np.ndarray, py: np.ndarray) -> str:
     """A line with gaps where values are missing."""
-    parts, pen = [], "M"
-    for x, y in zip(px, py, strict=True):
-        if not np.isfinite(y):
-            pen = "M"
-            continue
-        parts.append(f"{pen}{x:.1f} {y:.1f}")
-        pen = "L"
-    return "".join(parts)
+    known = np.isfinite(py)
+    cuts = np.flatnonzero(np.diff(known.astype(np.int8))) + 1
+    runs = [r for r in np.split(np.arange(len(px)), cuts) if len(r) and known[r[0]]]
+    return "".join(_run(px[r], py[r]) for r in runs)
+
+
+def _run(px: np.ndarray, py: np.ndarray) -> str:
+    """Known points joined: the first as it is, then whole steps, which are short to write."""
+    points = np.rint(np.stack([px, py], axis=1)).astype(np.int64)
+    steps = " ".join(f"{x} {y}" for x, y in np.diff(points, axis=0).tolist())
+    x, y = points[0].tolist()
+    return f"M{x} {y}l{steps or '0 0'}"
 
 
 def _ribbon(px: np.ndarray, low: np.ndarray, high: np.ndarray) -> str:
     """The area between two lines, in as many pieces as there are gaps."""
     known = np.isfinite(low) & np.isfinite(high)
     cuts = np.flatnonzero(np.diff(known.astype(np.int8))) + 1
-    pieces = []
-    for run in np.split(np.arange(len(px)), cuts):
-        if len(run) > 1 and known[run[0]]:
-            there = [f"{px[i]:.1f} {high[i]:.1f}" for i in run]
-            back = [f"{px[i]:.1f} {low[i]:.1f}" for i in run[::-1]]
-            pieces.append(f"M{'L'.join(there + back)}Z")
-    return "".join(pieces)
+    runs = [r for r in np.split(np.arange(len(px)), cuts) if len(r) > 1 and known[r[0]]]
+    return "".join(
+        _run(np.concatenate([px[r], px[r[::-1]]]), np.concatenate([high[r], low[r[::-1]]])) + "Z"
+        for r in runs
+    )
 
 
 def _data(look: Look, at: pd.DatetimeIndex, lines: np.ndarray, ends: Sequence[np.ndarray]) -> str:

@@ -1,7 +1,7 @@
 // Values under the pointer or the arrow keys, and one range of dates for all charts.
 "use strict";
 (() => {
-  const WIDE = 1000, HIGH = 300, DAY = 864e5, NS = "http://www.w3.org/2000/svg";
+  const WIDE = 10000, HIGH = 3000, DAY = 864e5, NS = "http://www.w3.org/2000/svg";
   const charts = [...document.querySelectorAll("figure[data-lines]")].map(open);
   const bar = document.querySelector(".range");
   if (!charts.length || !bar) return;
@@ -145,7 +145,7 @@
     let d = "", pen = "M";
     for (let i = chart.lo; i <= chart.hi; i++) {
       if (values[i] === null) { pen = "M"; continue; }
-      d += pen + px(chart.at[i]).toFixed(1) + " " + py(values[i]).toFixed(1);
+      d += pen + px(chart.at[i]).toFixed(0) + " " + py(values[i]).toFixed(0);
       pen = "L";
     }
     return d;
@@ -155,8 +155,8 @@
     let d = "", run = [];
     const close = () => {
       if (run.length > 1)
-        d += "M" + run.map((i) => px(chart.at[i]).toFixed(1) + " " + py(s.h[i]).toFixed(1)).join("L") + "L" +
-          run.reverse().map((i) => px(chart.at[i]).toFixed(1) + " " + py(s.l[i]).toFixed(1)).join("L") + "Z";
+        d += "M" + run.map((i) => px(chart.at[i]).toFixed(0) + " " + py(s.h[i]).toFixed(0)).join("L") + "L" +
+          run.reverse().map((i) => px(chart.at[i]).toFixed(0) + " " + py(s.l[i]).toFixed(0)).join("L") + "Z";
       run = [];
     };
     for (let i = chart.lo; i <= chart.hi; i++) if (s.l[i] === null || s.h[i] === null) close(); else run.push(i);
@@ -196,5 +196,5 @@
     return (Number(shown) === 0 ? shown.replace("-", "") : shown.replace("-", "−")) + (percent ? " %" : "");
   }
   function day(t) { return new Date(t).toISOString().slice(0, 10); }
-  function label(chart, t) { return new Date(t).toISOString().slice(0, chart.intraday ? 16 : 10).replace("T", " ") + ":"; }
+  function label(chart, t) { return new Date(t).toISOString().slice(0, chart.intraday ? 16 : 10).replace("T", " "); }
 })();

@@ -15,9 +15,9 @@ from xfactor.report.elements import Cell, element, table, tiles
 from xfactor.report.holdings import data_section
 from xfactor.report.inputs import Measures, Options
 from xfactor.report.scales import number
-from xfactor.report.tables import figures
+from xfactor.report.tables import figures, grown_of
 from xfactor.store.info import PanelInfo
-from xfactor.time_series import cumulative_returns, drawdown
+from xfactor.time_series import drawdown
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def headlines(done: Measures, info: PanelInfo, dates: pd.DatetimeIndex, n_assets
         found = done.found["performance"]
         for name in found[panel.FACTOR].values:
             one = found.sel({panel.FACTOR: name})
-            what = f"{name} a year, t {number(float(one.tvalue), '.1f')}"
+            what = f"{name} a year, t\N{NO-BREAK SPACE}{number(float(one.tvalue), '.1f')}"
             values.append((number(float(one["mean"]), "+.1%"), what))
     if "hedge" in done.found:
         before, after = done.found["hedge"].volatility.values
@@ -98,7 +98,8 @@ def headlines(done: Measures, info: PanelInfo, dates: pd.DatetimeIndex, n_assets
     if "signals" in done.found:
         first = done.found["signals"].isel(horizon=0)
         best = int(np.nanargmax(np.abs(first.ic_tvalue.values)))
-        what = f"IC of {first[panel.FACTOR].values[best]}, the surest"
+        t = number(float(first.ic_tvalue[best]), ".1f")
+        what = f"mean IC of {first[panel.FACTOR].values[best]}, t\N{NO-BREAK SPACE}{t}"
         values.append((number(float(first.ic_mean[best]), "+.3f"), what))
     return tiles(values)
 
@@ -108,7 +109,7 @@ def headlines(done: Measures, info: PanelInfo, dates: pd.DatetimeIndex, n_assets
 
 def _factors(done: Measures, options: Options) -> str:
     returns = done.found["factors"].factor_return
-    grown = cumulative_returns(returns.fillna(0.0))
+    grown = grown_of(returns)
     size = f"{options.n} names" if options.n else f"{100 * options.fraction:g} % of the names"
     text = (
         f"Each factor holds the {size} at one end of a characteristic against those at the other, "
@@ -212,7 +213,7 @@ def _hedge(done: Measures, options: Options) -> str:
     }  # fmt: skip
     known = found.stream.notnull().any(panel.FACTOR)
     streams = found.stream.isel({panel.DATE: np.flatnonzero(known)})
-    grown = cumulative_returns(streams.transpose(panel.DATE, ...).fillna(0.0))
+    grown = grown_of(streams)
     return "".join([
         element("p", text),
         charts.line_chart(
