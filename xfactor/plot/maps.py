@@ -66,7 +66,7 @@ def coverage_map(
     ax.set_yticks(range(len(names)), names)
     shown = np.unique(np.linspace(0, len(starts) - 1, 7).round().astype(int))
     ax.set_xticks(shown, [_day(starts[i]) for i in shown])
-    ax.set_title(title, loc="left")
+    ax.set_title(ax.get_title(loc="left") or title, loc="left")
     ax.spines[:].set_visible(False)
     return ax
 
@@ -141,7 +141,7 @@ def correlation(
         if np.isfinite(value):
             ink = "white" if abs(value) > 0.7 else INK
             ax.text(j, i, f"{value:.2f}", ha="center", va="center", color=ink, fontsize=9)
-    ax.set_title(title, loc="left")
+    ax.set_title(ax.get_title(loc="left") or title, loc="left")
     ax.spines[:].set_visible(False)
     return ax
 

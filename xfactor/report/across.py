@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from xfactor import panel
-from xfactor.report import charts
+from xfactor.report import bars, charts
 from xfactor.report.charts import BAND, Look
 from xfactor.report.elements import element, table
 from xfactor.report.inputs import Measures, Options
@@ -113,13 +113,13 @@ def signals(done: Measures, options: Options) -> str:
             Look("Information coefficient",
                  f"rolling mean of {window} dates, returns of the {_ahead(horizons[0])}"), smooth,
         ),
-        charts.bar_chart(
+        bars.bar_chart(
             Look("Mean information coefficient by horizon", "with 1.96 standard errors up and down",
                  digits=4), labels, _rows(names, means.ic_mean), "returns over the next",
             _rows(names, BAND * means.ic_stderr),
         ),
         table("Mean information coefficients, and the highest less the lowest bucket", heads, rows),
-        charts.bar_chart(
+        bars.bar_chart(
             Look("Mean return by bucket",
                  f"of the {_ahead(horizons[0])}, in percent, with 1.96 standard errors",
                  percent=True, digits=3),
@@ -154,7 +154,7 @@ def exposures(done: Measures, options: Options) -> str:
         "the outermost bars hold what lies beyond."
     )
     drawn = [
-        charts.histogram(
+        bars.histogram(
             Look(str(name), f"share of {int(one.raw.sum()):,} values, in percent", percent=True),
             edges, {"raw": one.raw.values, "winsorized": one.winsorized.values},
             "standard deviations from the mean of the date",
@@ -197,7 +197,7 @@ def risk(done: Measures, options: Options) -> str:
     }  # fmt: skip
     return "".join([
         element("p", text),
-        charts.bars_across(
+        bars.bars_across(
             Look("Share of the risk", "in percent; they sum to 100 %", percent=True, digits=1),
             names, found.share.values,
         ),

@@ -6,7 +6,7 @@ import xarray as xr
 
 from xfactor import panel
 from xfactor.plot.maps import period_means
-from xfactor.report import charts
+from xfactor.report import bars
 from xfactor.report.charts import Look
 from xfactor.report.elements import element, table
 from xfactor.report.inputs import Measures
@@ -41,7 +41,7 @@ def data_section(done: Measures, info: PanelInfo) -> str:
         names = [str(n) for n in means[panel.FACTOR].values]
         firsts = [f"{pd.Timestamp(s):%Y-%m}" for s in starts]
         parts.append(
-            charts.heat_map(
+            bars.heat_map(
                 Look("Coverage", "share of the listed assets with a value, 0 % (blank) to 100 %"),
                 names, firsts, means.transpose(panel.FACTOR, ...).values,
             )
