@@ -64,9 +64,10 @@ def thinned(x: xr.DataArray, *, points: int = POINTS) -> list[tuple[np.ndarray, 
         at = offset + np.arange(start, stop)
         return _corners(at, a[start:stop].reshape(stop - start, -1).astype(np.float64), width)
 
+    every = {"point": range(PER_BUCKET * -(-rows // width))}
     places, values = _apply.reduce(
         kernel, lambda a, b: _joined(a, b, width), lambda total: total, [Arg(x)],
-        [Out(("point",), np.int64), Out(("point",), np.float64)], what="thinned",
+        [Out(("point",), dtype, every) for dtype in (np.int64, np.float64)], what="thinned",
     )  # fmt: skip
     found = [o.transpose("point", ...) for o in _apply.compute(places, values)]
     at, kept = (o.values.reshape(o.sizes["point"], -1) for o in found)
@@ -94,7 +95,7 @@ def _pick(at: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         known.argmax(axis=0),
         np.where(known, values, np.inf).argmin(axis=0),
         np.where(known, values, -np.inf).argmax(axis=0),
-        len(values) - 1 - known[::-1].argmax(axis=0),
+        np.where(known.any(axis=0), len(values) - 1 - known[::-1].argmax(axis=0), 0),
     ])  # fmt: skip
     rows.sort(axis=0)
     kept = np.take_along_axis(np.where(known, values, np.nan), rows, axis=0)
