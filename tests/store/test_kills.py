@@ -125,4 +125,5 @@ def test_store__survives_30_kills(tmp_path):
 def test_store__survives_200_kills(tmp_path):
     took = kill_many(tmp_path, 200)
     print(took)
-    assert min(took["old"], took["new"]) > 3, took
+    # Where flushing takes no time a write is over as soon as it is published.
+    assert min(took["old"], took["new"] + took["between"]) > 3, took

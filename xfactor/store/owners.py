@@ -41,11 +41,12 @@ def read(text: bytes) -> dict[str, Any] | None:
 def machine() -> str | None:
     """Return what tells the processes that this one can see from all others; None if unknown.
 
-    Host names do not: containers share them, and number their processes by themselves.
+    Host names do not: containers share them, and number their processes by themselves. Those of
+    other users may be hidden, which looks as if they were gone.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot}-{os.stat('/proc/self/ns/pid').st_ino}"
+        return f"{boot}-{os.stat('/proc/self/ns/pid').st_ino}-{os.getuid()}"
     except OSError:
         return None
 
