@@ -5,16 +5,23 @@ import fcntl
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from xfactor import panel as _panel
 
+# The locks that a thread holds: what it does within is part of the same write.
+_mine = threading.local()
+
 
 @contextlib.contextmanager
 def lock(path: Path, store: str, what: str) -> Iterator[None]:
     """Hold the lock of a store; the operating system gives it back when a process dies.
+
+    A thread that holds it already goes on: reading the old state, and the writes that are made
+    of it, can so be one step for all others.
 
     Parameters
     ----------
@@ -35,7 +42,13 @@ def lock(path: Path, store: str, what: str) -> Iterator[None]:
     PanelError
         If another process, or another thread of this one, holds it.
     """
+    held: set[str] = _mine.__dict__.setdefault("held", set())
+    key = os.path.abspath(path)
+    if key in held:
+        yield
+        return
     handle = _acquire(path, store)
+    held.add(key)
     try:
         owner = {
             "what": what, "host": socket.gethostname(), "pid": os.getpid(), "since": time.time(),
@@ -44,6 +57,7 @@ def lock(path: Path, store: str, what: str) -> Iterator[None]:
         os.pwrite(handle, json.dumps(owner).encode(), 0)
         yield
     finally:
+        held.discard(key)
         with contextlib.suppress(FileNotFoundError):
             path.unlink()  # before it is given back: who waits then sees that the file is gone
         os.close(handle)

@@ -14,6 +14,7 @@ from xfactor import panel as _panel
 from xfactor.store import guards, layout, values
 from xfactor.store.backends import PathLike, backend_of
 from xfactor.store.opening import opened
+from xfactor.store.restating import with_cells
 from xfactor.store.rewriting import grid, make_room, rewrite
 from xfactor.store.snapshots import Snapshot
 from xfactor.store.tables import Columns, add_rows, check_rows
@@ -24,7 +25,7 @@ DATE, ASSET = _panel.DATE, _panel.ASSET
 
 def write_panel(
     panel: xr.Dataset, path: PathLike, *, overwrite: bool = False, progress: bool = False,
-    resume: bool = False, backend: str | None = None,
+    resume: bool = False, backend: str | None = None, tables: Mapping[str, Columns] | None = None,
 ) -> Any:  # fmt: skip
     """Write a panel to a new store, chunk by chunk.
 
@@ -46,6 +47,8 @@ def write_panel(
         `resume` has left. Say so only for the same data.
     backend
         ``"zarr"`` or ``"icechunk"``; found out from the path if not given.
+    tables
+        Tables of rows to be written in the same step.
 
     Returns
     -------
@@ -82,9 +85,10 @@ def write_panel(
         width = layout.capacity(panel.sizes[ASSET])
         for name, v in panel.variables.items():
             _add_variable(t, panel, str(name), v, dates, width)
+        made = add_rows(t, tables, fresh=True)
         t.write(progress=progress)
         there = t.base.arrays if t.base is not None else {}
-        drop = [n for n in there if n not in panel.variables]
+        drop = [n for n in there if n not in panel.variables and n not in made]
         t.publish(_attrs(panel), _coords(panel), drop)
     return _as_path(path)
 
@@ -162,6 +166,7 @@ def add_fields(
 def append_panel(
     panel: xr.Dataset, path: PathLike, *, progress: bool = False, resume: bool = False,
     backend: str | None = None, tables: Mapping[str, Columns] | None = None,
+    cells: xr.Dataset | None = None,
 ) -> Any:  # fmt: skip
     """Append later dates to a store.
 
@@ -185,6 +190,9 @@ def append_panel(
         As in `write_panel`.
     tables
         Rows to be appended to tables of the store in the same step.
+    cells
+        What the new dates say of old ones: fields on some dates of the store, with all its assets
+        in their order. They replace what is stored, missing cells too, in the same step.
 
     Returns
     -------
@@ -218,11 +226,12 @@ def append_panel(
             base = store.snapshot()
             plan = guards.check_append(opened(base), panel, store.address)
             check_rows(base, tables)
+            guards.check_cells(opened(base), cells, store.address)
             make_room(store, len(plan.assets), progress)
             with transaction(store, "append_panel", key=_key(panel), resume=resume, held=True) as t:
                 stored = opened(_base(t))  # where nothing locks, another may have published
                 plan = guards.check_append(stored, panel, store.address)
-                _append(t, stored, panel, plan)
+                _append(t, stored, panel, plan, cells)
                 add_rows(t, tables)
                 t.write(progress=progress)
                 t.publish(_base(t).attrs, _base(t).coords)
@@ -231,7 +240,10 @@ def append_panel(
     return _as_path(path)
 
 
-def _append(t: Transaction, stored: xr.Dataset, panel: xr.Dataset, plan: guards.Append) -> None:
+def _append(
+    t: Transaction, stored: xr.Dataset, panel: xr.Dataset, plan: guards.Append,
+    cells: xr.Dataset | None,
+) -> None:  # fmt: skip
     base = _base(t)
     dates = stored.indexes[DATE].append(panel.indexes[DATE].as_unit("ns"))
     sizes = {**stored.sizes, DATE: len(dates), ASSET: len(plan.assets)}
@@ -253,8 +265,12 @@ def _append(t: Transaction, stored: xr.Dataset, panel: xr.Dataset, plan: guards.
         if ASSET in there.dims and not plan.same:
             columns = (there.dims.index(ASSET), plan.columns)
         metadata = {**there.metadata, "shape": list(shape)}
+        data, old = v.data, cells is not None and name in cells and cells.sizes[DATE] > 0
+        if cells is not None and old:
+            data, blocks = with_cells(stored, cells[name], panel[name], plan, there, blocks)
+            columns = None
         t.add(
-            name, metadata, v.data, blocks, axis=axis, columns=columns,
+            name, metadata, data, blocks, axis=axis, columns=columns, restated=old,
             finite=bool(v.attrs.get("finite") or there.metadata["attributes"].get("finite")),
         )  # fmt: skip
 
