@@ -195,15 +195,40 @@ def symbols(source: xr.Dataset | str | os.PathLike[str], *, on: Any = None) -> S
     True
     """
     day = None if on is None else day_of(on, "on").to_datetime64().astype(NS)
+    opened = opened_panel(source)
     stored = stored_history(source)
     if stored is not None:
         asset, symbol, start, end = (stored[k].to_numpy() for k in (*SPELL, "end"))
         return Symbols(asset, symbol, start, end, on=day)
-    opened = source if isinstance(source, xr.Dataset) else _store.open_panel(source)
     labels = opened[_panel.ASSET].to_numpy()
     named = opened["symbol"].to_numpy() if "symbol" in opened.coords else labels
     start, end = (np.full(len(labels), edge) for edge in (FIRST, LAST))
     return Symbols(labels, np.array([str(s) for s in named], object), start, end, on=day)
+
+
+def opened_panel(source: Any) -> xr.Dataset:
+    """Return a panel, opened if it is a path.
+
+    Parameters
+    ----------
+    source
+        A panel, or the path of a store.
+
+    Returns
+    -------
+    xarray.Dataset
+        Lazy where it was opened here.
+    """
+    if isinstance(source, str | os.PathLike):
+        return _store.open_panel(source)
+    if not isinstance(source, xr.Dataset):
+        raise _panel.error(
+            f"{_panel.shown(source)} was given", "a panel, or the path of a store",
+            "Use xf.open_panel(path)",
+        )  # fmt: skip
+    if _panel.ASSET not in source.coords:
+        raise _panel.error("the panel has no asset labels", "a panel", "Use xf.open_panel(path)")
+    return source
 
 
 def stored_history(source: Any) -> pd.DataFrame | None:

@@ -8,8 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from xfactor import panel as _panel
-from xfactor import store as _store
-from xfactor.identity.lookup import day_of
+from xfactor.identity.lookup import day_of, opened_panel
 from xfactor.identity.lookup import symbols as symbols_of
 
 # What the lecture calls the fields -> those of the panel, the first that is there.
@@ -67,7 +66,8 @@ def get_pricing(
     >>> xf.get_pricing(panel, ["CC", "AA"], fields="returns").columns.tolist()
     ['CC', 'AA']
     """
-    opened = panel if isinstance(panel, xr.Dataset) else _store.open_panel(panel)
+    opened = opened_panel(panel)
+    _panel.check_panel(opened)
     one, single = isinstance(symbols, str), isinstance(fields, str)
     wanted, names = _listed("symbols", symbols), _listed("fields", fields)
     days = opened.indexes[_panel.DATE]

@@ -284,7 +284,8 @@ def check_rows(rejects: Rejects, source: object, kept: int) -> None:
     if rejects.read == 0:
         raise panel.error(f"{source} has no rows", "at least one", "Check the file")
     if rejects.rows[NO_ASSET] == rejects.read:
-        raise panel.error(f"{source} names no asset in any row", "one on each", "Check the column")
+        raise panel.error(f"{source} names no asset in any row", "one on each",
+                          "Check the column, and the encoding of the file")  # fmt: skip
     if kept == 0:
         counted = "; ".join(f"{n:,} {reason}" for reason, n in rejects.rows.items())
         raise panel.error(

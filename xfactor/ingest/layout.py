@@ -241,9 +241,30 @@ def long_table(
         Not yet read.
     """
     names = [(p.name, ()) for p in plan.parts]
-    listed = Rejects(None if rejects is None else Path(rejects), stop, names)
+    listed = Rejects(rejects, stop, names)
     with listed.listing(), work_folder(store) as folder:
         yield LongTable(plan, given, listed, folder)
+
+
+def folder_of(store: str | os.PathLike[str]) -> Path:
+    """Return the path of a store that rows go to; raise unless it is a folder's.
+
+    Parameters
+    ----------
+    store
+        What the caller named.
+
+    Returns
+    -------
+    pathlib.Path
+        Its folder.
+    """
+    if not isinstance(store, str | os.PathLike) or "://" in os.fspath(store):
+        raise panel.error(
+            f"store={panel.shown(store)} was given", "the path of a folder",
+            "Ingest to a folder, then xf.write_panel(xf.open_panel(FOLDER), URL)",
+        )  # fmt: skip
+    return Path(store)
 
 
 def free(store: str | os.PathLike[str], overwrite: bool) -> Path:
@@ -261,8 +282,8 @@ def free(store: str | os.PathLike[str], overwrite: bool) -> Path:
     pathlib.Path
         Its folder.
     """
-    path = Path(store)
-    if path.exists() and not overwrite:
+    path = folder_of(store)
+    if path.exists() and not panel.flag("overwrite", overwrite):
         raise panel.error(
             f"{path} is there already", "a path that is free", "Choose another, or overwrite it"
         )

@@ -144,7 +144,8 @@ def _discover(parts: Sequence[Part], schema: Schema) -> tuple[tuple[Field, ...],
             )
     if not fields:
         raise panel.error(
-            f"{parts[0].name} has no column of numbers beside its date and asset",
+            f"{parts[0].name} has no column of numbers beside its date and asset; its columns are "
+            f"{listing(list(parts[0].header))}",
             "one at least",
             "Name the fields in a schema",
         )

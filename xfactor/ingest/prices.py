@@ -14,7 +14,7 @@ from xfactor.ingest.delisting import Delisting, find_delisting
 from xfactor.ingest.layout import DIMS, LongTable, free, long_table, titled
 from xfactor.ingest.longform import Block, Blocks, dates_in_chunk, lazy_field
 from xfactor.ingest.plan import make_plan
-from xfactor.ingest.schema import Field, Schema
+from xfactor.ingest.schema import Field, Schema, checked_columns
 from xfactor.ingest.sessions import calendar_notes
 from xfactor.ingest.sources import Source, find_parts
 from xfactor.ingest.summary import Summary, listing, written
@@ -175,13 +175,14 @@ def ingest_prices(
            [ 0. ,  nan]])
     """
     known = ("date", "asset", *(c.name for c in (*FIELDS, DELISTING)))
-    for ours in columns or {}:
+    columns = checked_columns(columns)
+    for ours in columns:
         if ours not in known:
             raise panel.error(f"columns names {ours!r}", f"one of {', '.join(known)}", "Correct it")
     path = free(store, overwrite)
     parts = find_parts(source)
     title = titled(parts)
-    plan, notes = make_plan(parts, _schema(columns or {}), optional=True, one_of=VALUED)
+    plan, notes = make_plan(parts, _schema(columns), optional=True, one_of=VALUED)
     stop = STOP if panel.flag("strict", strict) else frozenset[str]()
     with long_table(plan, False, path, stop, rejects) as table:
         table.read("error" if strict else "reject", title, progress)

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,7 +96,7 @@ def ingest_wide(
     parts = [p for plan in plans for p in plan.parts]
     title = titled(parts)
     across = [(p.name, p.assets) for p in parts if isinstance(p, WidePart)]
-    listed = Rejects(None if rejects is None else Path(rejects), stop, across)
+    listed = Rejects(rejects, stop, across)
     given = spec.ids == "given"
     assets = Words("assets", whole=given)
     with listed.listing(), work_folder(path) as folder:
