@@ -53,7 +53,7 @@ def spells_from_table(
         raise _panel.error(
             "a spell has no symbol or no company", "both on each row", "Fill them in, or drop it"
         )
-    _check_spells(frame)
+    check_spells(frame)
     if pd.api.types.is_integer_dtype(frame["company"]):
         number = frame["company"].to_numpy(np.int64)
     else:
@@ -61,7 +61,14 @@ def spells_from_table(
     return frame.assign(asset=number.astype(np.int64))[["asset", "symbol", "start", "end"]]
 
 
-def _check_spells(frame: pd.DataFrame) -> None:
+def check_spells(frame: pd.DataFrame) -> None:
+    """Raise if a spell ends before it starts, or two of a symbol overlap.
+
+    Parameters
+    ----------
+    frame
+        ``symbol, start, end``.
+    """
     back = frame[frame["end"] < frame["start"]]
     if len(back):
         first = back.iloc[0]
@@ -156,14 +163,36 @@ def write_symbols(spells: pd.DataFrame, path: str | os.PathLike[str]) -> int:
             "assets of the store",
             "Leave it out",
         )
+    new = new_spells(spells, history_table(path), check=True)
+    if len(new):
+        _store.append_table(path, TABLE, {str(n): c.to_numpy() for n, c in new.items()})
+    return len(new)
+
+
+def new_spells(spells: pd.DataFrame, old: pd.DataFrame | None, *, check: bool) -> pd.DataFrame:
+    """Return the spells that a history lacks, or has with another end.
+
+    Parameters
+    ----------
+    spells
+        ``asset, symbol, start, end``.
+    old
+        What is stored; None for nothing.
+    check
+        Raise if spells of a symbol overlap afterwards.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows to append, with the dtypes that are stored.
+    """
     kinds = {"asset": np.int64, "symbol": object, "start": NS, "end": NS}
     new = pd.DataFrame({n: spells[n].to_numpy().astype(kind) for n, kind in kinds.items()})
-    old = history_table(path)
+    whole = new
     if old is not None:
         both = new.merge(old, on=SPELL, how="left", suffixes=("", "_before"))
         new = new[(both["end"] != both["end_before"]).to_numpy()]
         whole = pd.concat([old, new]).drop_duplicates(SPELL, keep="last")
-    _check_spells(whole if old is not None else new)
-    if len(new):
-        _store.append_table(path, TABLE, {n: new[n].to_numpy() for n in kinds})
-    return len(new)
+    if check:
+        check_spells(whole)
+    return new

@@ -15,7 +15,9 @@ from xfactor import panel
 from xfactor.ingest import longform
 from xfactor.ingest.cells import Words
 from xfactor.ingest.intake import NO_ASSET, Intake, Plan, check_rows
-from xfactor.ingest.longform import Blocks, Keys, Labels, lazy_field
+from xfactor.ingest.labels import Labels, label
+from xfactor.ingest.longform import Blocks, Keys, lazy_field
+from xfactor.ingest.owners import Owners
 from xfactor.ingest.rejects import Rejects
 from xfactor.ingest.schema import Field
 from xfactor.ingest.sources import Part
@@ -43,6 +45,8 @@ class LongTable:
         For the runs.
     assets
         Words of the assets, if other tables have them too.
+    owners
+        Which asset has which symbol when.
     """
 
     spilled: Spilled
@@ -51,11 +55,14 @@ class LongTable:
     blocks: Blocks
 
     def __init__(
-        self, plan: Plan, given: bool, rejects: Rejects, folder: Path, assets: Words | None = None
-    ) -> None:
+        self, plan: Plan, given: bool, rejects: Rejects, folder: Path, assets: Words | None = None,
+        owners: Owners | None = None,
+    ) -> None:  # fmt: skip
         self.plan, self.given, self.rejects, self.folder = plan, given, rejects, folder
-        self.assets = assets or Words("assets", whole=given)
-        self._intake = Intake(plan, self.assets, rejects, folder / "rows")
+        self.assets, self.owners = assets or Words("assets", whole=given), owners
+        if owners is not None:
+            self.assets = owners.words()
+        self._intake = Intake(plan, self.assets, rejects, folder / "rows", owners)
         self._words: dict[str, list[str]] = {}
         self._by_date: tuple[np.ndarray, np.ndarray] = (np.empty(0), np.empty(0))
 
@@ -63,21 +70,29 @@ class LongTable:
         """Read all rows and look at their keys."""
         self.spilled = self._intake.run(progress)
         check_rows(self.rejects, title, self.rejects.read - sum(self.rejects.rows.values()))
-        words = self.assets.listed()
+        words = self.words()
         self.keys = longform.scan(self.spilled, words, duplicates, self.rejects, title)
         check_rows(self.rejects, title, self.keys.kept)
         self._by_date = longform.counts_by_date(self.spilled, self.keys)
 
+    def words(self, field: str | None = None) -> list[str]:
+        """Return the words of the codes of the assets, or of a field."""
+        if field is not None:
+            return self._intake.codes[field].listed()
+        return self.assets.listed() if self.owners is None else self.owners.labels()
+
     def place(self, labels: Labels | None = None) -> None:
         """Give the panel its labels: its own, or those that it shares with other tables."""
-        self.labels = labels or longform.label([self.keys], self.assets.listed(), self.given)
+        self.labels = labels or label(
+            [self.keys.first], [self.keys.dates], self.words(), self.given
+        )
         self.blocks = longform.make_blocks(self.spilled, self.labels, self.folder)
 
-    def lazy_fields(self, chunk_dates: int) -> dict[str, xr.Variable]:
+    def lazy_fields(self, chunk_dates: int, before: int = 0) -> dict[str, xr.Variable]:
         """Lay out every field."""
-        return {f.name: self._lazy(f, chunk_dates) for f in self.plan.fields}
+        return {f.name: self._lazy(f, chunk_dates, before) for f in self.plan.fields}
 
-    def _lazy(self, spec: Field, chunk_dates: int) -> xr.Variable:
+    def _lazy(self, spec: Field, chunk_dates: int, before: int) -> xr.Variable:
         attrs = dict(spec.attrs)
         make: longform.Block = partial(self.blocks.block, spec.name)
         dtype = spec.stored
@@ -91,7 +106,7 @@ class LongTable:
                 "flag_values": np.arange(len(words), dtype=dtype).tolist(),
                 "flag_meanings": " ".join("_".join(w.split()) for w in words),
             }
-        data = lazy_field(spec.name, self.labels.sizes, dtype, make, chunk_dates)
+        data = lazy_field(spec.name, self.labels.sizes, dtype, make, chunk_dates, before)
         return xr.Variable(DIMS, data, attrs)
 
     def counts(self) -> tuple[FieldCounts, ...]:
@@ -218,7 +233,7 @@ def titled(parts: Sequence[Part]) -> str:
 @contextlib.contextmanager
 def long_table(
     plan: Plan, given: bool, store: Path, stop: frozenset[str],
-    rejects: str | os.PathLike[str] | None,
+    rejects: str | os.PathLike[str] | None, owners: Owners | None = None,
 ) -> Iterator[LongTable]:  # fmt: skip
     """Give a long table the files it needs, for the time of this block.
 
@@ -234,6 +249,8 @@ def long_table(
         Kinds of rejects that end the ingest.
     rejects
         File to list the others in.
+    owners
+        Which asset has which symbol when.
 
     Yields
     ------
@@ -243,7 +260,7 @@ def long_table(
     names = [(p.name, ()) for p in plan.parts]
     listed = Rejects(rejects, stop, names)
     with listed.listing(), work_folder(store) as folder:
-        yield LongTable(plan, given, listed, folder)
+        yield LongTable(plan, given, listed, folder, owners=owners)
 
 
 def folder_of(store: str | os.PathLike[str]) -> Path:

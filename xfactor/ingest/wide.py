@@ -16,6 +16,7 @@ from xfactor.ingest.cells import NOTHING, Words
 from xfactor.ingest.dates import is_text
 from xfactor.ingest.formats import Batch, Reading
 from xfactor.ingest.intake import Plan, check_rows
+from xfactor.ingest.labels import Labels, label
 from xfactor.ingest.layout import LongTable, free, span, titled
 from xfactor.ingest.plan import check_once, find_column
 from xfactor.ingest.rejects import KINDS, Rejects
@@ -105,7 +106,8 @@ def ingest_wide(
             place = folder / f"{i:03d}"
             tables.append(LongTable(plan, given, listed, place, assets))
             tables[-1].read(duplicates, titled(plan.parts), progress)
-        labels = longform.label([t.keys for t in tables], assets.listed(), given)
+        keys = [t.keys for t in tables]
+        labels = label([k.first for k in keys], [k.dates for k in keys], assets.listed(), given)
         check_rows(listed, title, sum(t.keys.kept for t in tables))
         chunk = longform.dates_in_chunk(labels, chunk_dates, title)
         notes = calendar_notes(labels.index, calendar)
@@ -128,7 +130,7 @@ def ingest_wide(
     )  # fmt: skip
 
 
-def _years(tables: Sequence[LongTable], labels: longform.Labels) -> dict[int, dict[str, float]]:
+def _years(tables: Sequence[LongTable], labels: Labels) -> dict[int, dict[str, float]]:
     year = labels.index.year.to_numpy()
     found: dict[int, dict[str, float]] = {y: {} for y in np.unique(year).tolist()}
     for table in tables:
