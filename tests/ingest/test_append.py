@@ -94,7 +94,7 @@ def test_ingest_prices__in_any_sequence_of_appends_is_one_ingest(
 ):
     table = table_of(rows, fields)
     options = {"gap_days": gap, "delisting_fill": fill, "delisting_after": after}
-    if given_:
+    if given_ and gap in (0, 400):  # a row of a symbol that is used again later may change hands
         options["delisting"] = pd.DataFrame({"asset": given_, "return": -0.4, "date": day})
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         folder = Path(name)
