@@ -22,7 +22,7 @@ from xfactor.ingest.rejects import Rejects
 from xfactor.ingest.schema import Field
 from xfactor.ingest.sources import Part
 from xfactor.ingest.spill import Spilled
-from xfactor.ingest.summary import FieldCounts, Summary
+from xfactor.ingest.summary import FieldCounts, Summary, listing
 from xfactor.ingest.work import work_folder
 
 NAMED = 3
@@ -90,9 +90,12 @@ class LongTable:
 
     def lazy_fields(self, chunk_dates: int, before: int = 0) -> dict[str, xr.Variable]:
         """Lay out every field."""
-        return {f.name: self._lazy(f, chunk_dates, before) for f in self.plan.fields}
+        return {f.name: self.lazy(f, chunk_dates, before) for f in self.plan.fields}
 
-    def _lazy(self, spec: Field, chunk_dates: int, before: int) -> xr.Variable:
+    def lazy(
+        self, spec: Field, chunk_dates: int, before: int = 0, known: Sequence[str] | None = None
+    ) -> xr.Variable:
+        """Lay out a field; codes are those of the words `known`, or of its own in their order."""
         attrs = dict(spec.attrs)
         make: longform.Block = partial(self.blocks.block, spec.name)
         dtype = spec.stored
@@ -100,6 +103,8 @@ class LongTable:
             make, dtype = partial(is_true, self.blocks, spec.name), np.dtype(bool)
         elif spec.kind == "code":
             table, words = longform.recoded(self._intake.codes[spec.name].listed())
+            if known is not None:
+                table, words = self._known_codes(spec.name, known), list(known)
             dtype = np.dtype(np.int16 if len(words) <= SMALL_CODES else np.int32)
             make = partial(coded, self.blocks, spec.name, table.astype(dtype))
             attrs |= {
@@ -108,6 +113,19 @@ class LongTable:
             }
         data = lazy_field(spec.name, self.labels.sizes, dtype, make, chunk_dates, before)
         return xr.Variable(DIMS, data, attrs)
+
+    def _known_codes(self, name: str, known: Sequence[str]) -> np.ndarray:
+        """Return the code of each of the words of a field among those of a store."""
+        place = {w: i for i, w in enumerate(known)}
+        own = ["_".join(w.split()) for w in self._intake.codes[name].listed()]
+        strange = [w for w in own if w not in place]
+        if strange:
+            raise panel.error(
+                f"{name} has the words {listing(strange)}, which are none of the store's codes",
+                f"words such as {listing(list(known))}",
+                "Ingest all rows again, with overwrite",
+            )
+        return np.array([*(place[w] for w in own), panel.MISSING_CODE], np.int32)
 
     def counts(self) -> tuple[FieldCounts, ...]:
         """Return what became of the cells of each field."""

@@ -46,6 +46,14 @@ class Past:
         return self.stored.indexes[panel.DATE].as_unit("ns").asi8
 
     @property
+    def chunk(self) -> int:
+        """Return the dates of a chunk."""
+        fields = [] if self.stored is None else self.stored.data_vars.values()
+        return next(
+            (c[panel.DATE][0] for c in (v.chunksizes for v in fields) if panel.DATE in c), 1
+        )
+
+    @property
     def assets(self) -> np.ndarray:
         """Return the labels of the assets."""
         return NONE if self.stored is None else self.stored[panel.ASSET].to_numpy()

@@ -142,7 +142,7 @@ def write_prices(
 def _chunk(past: Past, labels: Labels, title: str) -> int:
     if past.stored is None:
         return dates_in_chunk(labels, None, title)
-    return int(past.stored["listed"].chunksizes[panel.DATE][0])
+    return past.chunk
 
 
 def _completed(ready: xr.Dataset, past: Past, path: Path) -> tuple[xr.Dataset, list[str]]:

@@ -25,7 +25,7 @@ from xfactor.ingest.sessions import calendar_notes
 from xfactor.ingest.sources import Part, Source, find_parts
 from xfactor.ingest.summary import Summary
 from xfactor.ingest.tables import DATE
-from xfactor.ingest.work import work_folder
+from xfactor.ingest.work import alone, work_folder
 from xfactor.store import write_panel
 
 # Cells melted at once: a line may hold many thousand assets.
@@ -100,7 +100,8 @@ def ingest_wide(
     listed = Rejects(rejects, stop, across)
     given = spec.ids == "given"
     assets = Words("assets", whole=given)
-    with listed.listing(), work_folder(path) as folder:
+    with alone(path, "ingest_wide"), listed.listing(), work_folder(path) as folder:
+        free(store, overwrite)  # another may have been quicker
         tables = []
         for i, plan in enumerate(plans):
             place = folder / f"{i:03d}"
