@@ -1,5 +1,7 @@
 """Prices and tables in any sequence of appends by date are those of one ingest of everything."""
 
+import itertools
+import re
 import signal
 import subprocess
 import sys
