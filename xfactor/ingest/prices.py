@@ -32,6 +32,8 @@ DELISTING = Column("delisting_return", "number", ("dlret", "delist return"))
 # What a strict ingest of prices does not take; it still leaves out rows without an asset, and
 # numbers that can be no prices.
 STOP = frozenset(("ragged", "date", "value", "duplicate"))
+# Where ids are given, the column of the assets and that of their symbols are two.
+LABELS = ("permno", "permaticker", "sid", "id", "asset id")
 TICKERS = ("ticker", "ticker symbol", "tsymbol")
 LIMITS: dict[str, dict[str, Any]] = {
     **{name: {"above": 0.0} for name in (*PRICES, "split")},
@@ -191,7 +193,10 @@ def ingest_prices(
         path = path if append else free(store, overwrite)  # another may have been quicker
         past = past_of(path) if append else Past()
         who = identities(past, ids, symbols, gap_days)
-        plan, notes = make_plan(parts, _schema(columns, who), optional=True, one_of=VALUED)
+        plan, notes = make_plan(
+            parts, _schema(columns, who), optional=True, one_of=VALUED,
+            asset=(*LABELS, *SYMBOLS) if who.spelled else SYMBOLS,
+        )  # fmt: skip
         with long_table(plan, who.whole, path, stop, rejects, who.owners) as table:
             table.read("error" if strict else "reject", title, progress)
             check_later(past, table.keys, title, path)
