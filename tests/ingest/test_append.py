@@ -351,14 +351,14 @@ def test_ingest__appends_at_once_lose_nothing(tmp_path):
 
 KILLED = """
 import os, signal, sys, pandas as pd
-from xfactor.ingest import ingest_prices, layout, pricing, spill
+from xfactor.ingest import ingest_prices, placing, spill
 where = sys.argv[3]
 def stop(*arguments, **options):
     os.kill(os.getpid(), signal.SIGKILL)
 if where == "reading":
     spill.Spill._flush = stop
 elif where == "placing":
-    pricing.place = stop
+    placing.place = stop
 elif where == "writing":
     from xfactor.store import arrays
     arrays.StoredArray.write = stop

@@ -8,8 +8,9 @@ from xfactor import panel
 from xfactor.ingest.identities import Identities, identities
 from xfactor.ingest.layout import folder_of, free, long_table, titled
 from xfactor.ingest.past import Past, check_later, past_of
+from xfactor.ingest.placing import Ends
 from xfactor.ingest.plan import make_plan
-from xfactor.ingest.pricing import Ends, write_prices
+from xfactor.ingest.pricing import write_prices
 from xfactor.ingest.returns import PRICES, VALUED
 from xfactor.ingest.schema import Field, Schema, checked_columns
 from xfactor.ingest.sources import Source, find_parts
