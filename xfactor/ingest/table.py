@@ -161,11 +161,13 @@ def ingest_table(
                 table.place()
                 chunk = dates_in_chunk(table.labels, chunk_dates, title)
                 ready = xr.Dataset(table.lazy_fields(chunk), table.labels.coords())
+                notes += calendar_notes(table.labels.index, calendar)
                 write_panel(ready, path, overwrite=overwrite, progress=progress)
             else:
                 check_later(past, table.keys, title, path)
-                append_panel(_later(table, past, given), path, progress=progress)
-            notes += calendar_notes(table.labels.index, calendar)
+                ready = _later(table, past, given)
+                notes += calendar_notes(table.labels.index, calendar)
+                append_panel(ready, path, progress=progress)
     return table.summary(title, store, notes)
 
 
