@@ -115,7 +115,7 @@ def test_ingest_prices__in_any_sequence_of_appends_is_one_ingest(
         patch.setattr(spill, "RUN_BYTES", run_rows * 60)
         patch.setattr(layout, "CHUNK_DATES", chunk)
         check(table, cuts, folder, options, "no price above 0")
-        assert {p.name for p in folder.iterdir()} == {"whole.zarr", "pieces.zarr"}
+        assert {p.name for p in folder.iterdir()} <= {"whole.zarr", "pieces.zarr"}
 
 
 @given(rows=ROWS, cuts=st.sets(st.integers(1, 11), max_size=4), named=st.booleans())
