@@ -13,7 +13,7 @@ import xfactor as xf
 from tests.ingest import files
 from xfactor.ingest import ingest_prices
 from xfactor.ingest.delisting import find_delisting
-from xfactor.ingest.longform import Labels
+from xfactor.ingest.labels import Labels
 
 NAN = np.nan
 DATES = [str(d.date()) for d in pd.bdate_range("2024-01-01", periods=5)]

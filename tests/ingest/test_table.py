@@ -271,7 +271,7 @@ VENDOR = (
 def test_ingest_table__a_schema_gives_names_units_ranges_and_kinds(tmp_path):
     (tmp_path / "schema.toml").write_text(TOML, encoding="utf-8")
     (tmp_path / "vendor.csv").write_bytes(VENDOR.encode("latin-1"))
-    rejects = tmp_path / "out" / "rejects.parquet"
+    rejects = tmp_path / "rejects.parquet"
     panel, summary = ingest(
         tmp_path, tmp_path / "vendor.csv", schema=tmp_path / "schema.toml", rejects=rejects
     )

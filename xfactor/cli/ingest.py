@@ -11,7 +11,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add ``xfactor ingest``."""
     words = commands.add_parser("ingest", help="turn files into a panel store")
     kinds = words.add_subparsers(required=True, metavar="WHAT")
-    p = kinds.add_parser("table", help="long table of any fields -> a new store")
+    p = kinds.add_parser("table", help="long table of any fields -> a store")
     _new_store(p, "Parquet or CSV(.gz) files, folders, globs, URLs: date, asset, fields")
     p.add_argument("--schema", type=Path, help="TOML: columns, types, units, ranges of the fields")
     p.add_argument(
@@ -20,8 +20,20 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )  # fmt: skip
     p.add_argument("--strict", action="store_true", help="stop at the first row that is rejected")
     p.set_defaults(run=_table)
-    p = kinds.add_parser("prices", help="long table of daily prices -> a new store")
+    p = kinds.add_parser("prices", help="long table of daily prices -> a store")
     _new_store(p, "Parquet or CSV(.gz) files, folders, globs, URLs: date, symbol, close ...")
+    p.add_argument(
+        "--symbols", metavar="FILE", help="table of which asset had which symbol: symbol, id, "
+        "start, end",
+    )  # fmt: skip
+    p.add_argument(
+        "--gap-days", type=int, metavar="DAYS",
+        help="a symbol without a price for longer is another asset afterwards (400; 0: never)",
+    )  # fmt: skip
+    p.add_argument(
+        "--ids", choices=["numbered", "given"],
+        help="given: the column of the assets holds permanent whole numbers",
+    )  # fmt: skip
     p.add_argument("--market", type=Path, help="prices of an index fund: market_returns")
     p.add_argument("--delisting", type=Path, help="table of delisting returns")
     p.add_argument(
@@ -46,8 +58,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _new_store(p: argparse.ArgumentParser, source: str) -> None:
     p.add_argument("source", nargs="+", help=source)
-    p.add_argument("store", type=Path, help="panel store to make")
+    p.add_argument("store", type=Path, help="panel store to make, or to append to")
     p.add_argument("--overwrite", action="store_true", help="replace a store that is there")
+    p.add_argument("--append", action="store_true", help="later dates, onto a store that is there")
     p.add_argument("--calendar", help="exchange whose sessions are expected, e.g. XNYS")
     p.add_argument("--rejects", type=Path, help="file for the rows left out: .parquet or .csv")
     columns_option(p)
@@ -85,7 +98,8 @@ def _table(args: argparse.Namespace) -> None:
         ingest.ingest_table(
             _sources(args.source), args.store, schema=args.schema, columns=dict(args.columns),
             duplicates=args.duplicates, strict=args.strict, rejects=args.rejects,
-            calendar=args.calendar, overwrite=args.overwrite, progress=terminal(),
+            calendar=args.calendar, overwrite=args.overwrite, append=args.append,
+            progress=terminal(),
         )
     )  # fmt: skip
 
@@ -95,6 +109,7 @@ def _prices(args: argparse.Namespace) -> None:
         ingest.ingest_prices(
             _sources(args.source), args.store, market=args.market, columns=dict(args.columns),
             delisting=args.delisting, delisting_fill=args.delisting_fill, calendar=args.calendar,
+            symbols=args.symbols, gap_days=args.gap_days, ids=args.ids, append=args.append,
             strict=not args.lenient, rejects=args.rejects, overwrite=args.overwrite,
             progress=terminal(),
         )

@@ -1,6 +1,6 @@
 """What assets returned after their last price."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,7 +9,7 @@ import numpy as np
 from xfactor import panel
 from xfactor.ingest.cells import Words, numbers
 from xfactor.ingest.dates import Dates, shown, words_of
-from xfactor.ingest.longform import Labels
+from xfactor.ingest.labels import Labels
 from xfactor.ingest.plan import check_once, find_column
 from xfactor.ingest.schema import Field
 from xfactor.ingest.sources import Part, Source, find_parts
@@ -19,6 +19,7 @@ from xfactor.ingest.tables import ASSET, DATE, no_column
 RETURN = Field("delisting_return", aliases=("dlret", "delist return", "return", "returns"))
 KEY, DAY = Field("asset", aliases=ASSET.aliases), Field("date", aliases=DATE.aliases)
 ALWAYS = np.iinfo(np.int64).max
+Places = Mapping[str, Sequence[tuple[int, int]]]
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Delisting:
 
 def find_delisting(
     source: Source | None, fill: float | None, after: int, *, labels: Labels, last: np.ndarray,
-    column: tuple[np.ndarray, np.ndarray] | None,
+    column: tuple[np.ndarray, np.ndarray] | None, kept: np.ndarray | None = None,
+    places: Places | None = None,
 ) -> tuple[Delisting, list[str]]:  # fmt: skip
     """Decide what every asset returns after its last price.
 
@@ -56,6 +58,10 @@ def find_delisting(
         Date position of each asset's last price, -2 for none.
     column
         Delisting returns of the price table, and their date positions, which go second.
+    kept
+        Delisting returns that the store has, NaN for none, which go third.
+    places
+        For each name of an asset, since when (ns) it is that of which position.
 
     Returns
     -------
@@ -76,7 +82,7 @@ def find_delisting(
         value, known = column
     notes = []
     if source is not None:
-        theirs, when, strangers = _read(source, labels)
+        theirs, when, strangers = _read(source, labels, places)
         given = ~np.isnan(theirs)
         value, known = np.where(given, theirs, value), np.where(given, when, known)
         if strangers:
@@ -89,15 +95,17 @@ def find_delisting(
     if late.any():
         notes.append(f"delisting returns after the panel's last date: {_named(labels, late)}")
     used = given & ~early & ~late
+    stays = np.zeros(n, bool) if kept is None else ~np.isnan(kept) & ~used & (last >= 0)
+    value = value if kept is None else np.where(stays, kept, value)
     filled = np.zeros(n, bool)
     if fill is not None:
         ended = (last >= 0) & (last <= len(labels.dates) - 1 - after)
-        filled = ended & ~used
+        filled = ended & ~used & ~stays
         value = np.where(filled, fill, value)
     if source is not None or column is not None or fill is not None:
         by_option = f", {int(filled.sum()):,} of {fill}" if fill is not None else ""
         notes.append(f"delisting returns: {int(used.sum()):,} given{by_option}")
-    return Delisting(np.where(used | filled, last + 1, -1), value), notes
+    return Delisting(np.where(used | stays | filled, last + 1, -1), value), notes
 
 
 def _named(labels: Labels, mask: np.ndarray) -> str:
@@ -105,29 +113,48 @@ def _named(labels: Labels, mask: np.ndarray) -> str:
     return listing([str(s) for s in symbols[mask]])
 
 
-def _read(source: Source, labels: Labels) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def _read(
+    source: Source, labels: Labels, places: Places | None
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Return the return of each asset and its date position, and symbols that are not there."""
     symbols = labels.assets if labels.symbols is None else labels.symbols
-    place = {str(s): i for i, s in enumerate(symbols)}
-    value, when = np.full(len(place), np.nan), np.full(len(place), ALWAYS)
-    seen: set[str] = set()
+    if places is None:
+        places = {str(s): [(0, i)] for i, s in enumerate(symbols)}
+    value, when = np.full(len(symbols), np.nan), np.full(len(symbols), ALWAYS)
+    seen: set[int] = set()
     strangers = []
     for part in find_parts(source):
         for symbol, number, day in _rows(part):
-            if symbol in seen:
+            if symbol not in places:
+                strangers.append(symbol)
+                continue
+            at = _owner(part.name, symbol, day, places[symbol])
+            if at in seen:
                 raise panel.error(
                     f"{part.name} has {symbol!r} more than once", "one row for each asset",
                     "Remove the duplicates",
                 )  # fmt: skip
-            seen.add(symbol)
-            if symbol not in place:
-                strangers.append(symbol)
-                continue
-            value[place[symbol]] = number
+            seen.add(at)
+            value[at] = number
             if not np.isnat(day):
                 sessions = np.searchsorted(labels.dates, day.astype(np.int64), "right")
-                when[place[symbol]] = sessions - 1
+                when[at] = sessions - 1
     return value, when, strangers
+
+
+def _owner(
+    name: str, symbol: str, day: np.datetime64, owners: Sequence[tuple[int, int]]
+) -> int:  # fmt: skip
+    """Return the position of the asset that had a symbol on a day."""
+    if len({at for _, at in owners}) == 1:
+        return owners[0][1]
+    if np.isnat(day):
+        raise panel.error(
+            f"{name} has no date for {symbol!r}, which is the symbol of several assets",
+            "a date, or the assets' own labels", "Add the column date",
+        )  # fmt: skip
+    ns = int(day.astype("datetime64[ns]").astype(np.int64))
+    return [at for start, at in owners if start <= ns or start == owners[0][0]][-1]
 
 
 def _rows(part: Part) -> Iterator[tuple[str, float, np.datetime64]]:

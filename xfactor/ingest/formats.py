@@ -23,6 +23,12 @@ from xfactor import panel
 
 BATCH_ROWS = 1 << 17
 CSV_BLOCK = 4 << 20
+# Tried in this order where a header has no comma, and the marks that a file may begin with.
+DELIMITERS = (",", ";", "\t", "|")
+MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
 READ_ERRORS = (
     pa.ArrowException, OSError, EOFError, csv.Error, UnicodeError, LookupError, OverflowError,
     ValueError,
@@ -31,18 +37,19 @@ READ_ERRORS = (
 
 @dataclass(frozen=True)
 class Csv:
-    """How CSV files are written."""
+    """How CSV files are written; what is None shows in their first bytes."""
 
-    delimiter: str = ","
-    encoding: str = "utf-8"
+    delimiter: str | None = None
+    encoding: str | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.delimiter, str) or len(self.delimiter) != 1:
+        given = self.delimiter
+        if given is not None and (not isinstance(given, str) or len(given) != 1):
             raise panel.error(
-                f"delimiter={panel.shown(self.delimiter)} was given", "one character", "Correct it"
+                f"delimiter={panel.shown(given)} was given", "one character", "Correct it"
             )
         try:
-            "".encode(self.encoding)
+            "".encode("utf-8" if self.encoding is None else self.encoding)
         except (LookupError, TypeError):
             raise panel.error(
                 f"encoding={panel.shown(self.encoding)} is unknown", "the name of an encoding",
@@ -256,13 +263,33 @@ class _Utf8:
         return self._decoder.decode(data).encode("utf-8", "backslashreplace")
 
 
-def _stream(system: Any, path: str, encoding: str) -> tuple[Any, Any]:
+def _stream(system: Any, path: str, encoding: str | None) -> tuple[Any, Any]:
     """Return the file as it is, to ask how far it was read, and the text in it as UTF-8."""
+    if encoding is None:
+        file, plain = _plain(system, path)
+        with file:
+            encoding = _encoding(plain.read(4))
+    file, plain = _plain(system, path)
+    return file, pa.TransformInputStream(plain, _Utf8(encoding))
+
+
+def _plain(system: Any, path: str) -> tuple[Any, Any]:
     file = system.open_input_file(path)
     zipped = file.read(2) == b"\x1f\x8b"
     file.seek(0)
-    plain = pa.CompressedInputStream(file, "gzip") if zipped else file
-    return file, pa.TransformInputStream(plain, _Utf8(encoding))
+    return file, pa.CompressedInputStream(file, "gzip") if zipped else file
+
+
+def _encoding(first: bytes) -> str:
+    """Return the encoding that the first four bytes of a file tell of."""
+    for mark, encoding in MARKS:
+        if first.startswith(mark):
+            return encoding
+    # A header is ASCII, or begins so: a zero in every other byte is UTF-16 without a mark.
+    zeros = [b == 0 for b in first]
+    if zeros == [False, True, False, True]:
+        return "utf-16-le"
+    return "utf-16-be" if zeros == [True, False, True, False] else "utf-8"
 
 
 def csv_header(system: Any, path: str, csv_: Csv) -> list[str]:
@@ -283,12 +310,23 @@ def csv_header(system: Any, path: str, csv_: Csv) -> list[str]:
     return _header(system, path, csv_)[1]
 
 
-def _header(system: Any, path: str, csv_: Csv) -> tuple[int, list[str]]:
-    """Return the number of empty lines above the header, and its names."""
-    _, stream = _stream(system, path, csv_.encoding)
+def _header(system: Any, path: str, csv_: Csv) -> tuple[int, list[str], str]:
+    """Return the number of empty lines above the header, its names, and the delimiter."""
+    delimiter = csv_.delimiter or DELIMITERS[0]
+    above, names = _first_line(system, path, csv_.encoding, delimiter)
+    if csv_.delimiter is None and len(names) == 1:
+        delimiter = max(DELIMITERS, key=names[0].count)
+        above, names = _first_line(system, path, csv_.encoding, delimiter)
+    return above, names, delimiter
+
+
+def _first_line(
+    system: Any, path: str, encoding: str | None, delimiter: str
+) -> tuple[int, list[str]]:
+    _, stream = _stream(system, path, encoding)
     with stream:
         text = io.TextIOWrapper(io.BufferedReader(stream), encoding="utf-8", newline="")
-        lines = csv.reader(text, delimiter=csv_.delimiter)
+        lines = csv.reader(text, delimiter=delimiter)
         for above, row in enumerate(lines):
             if row:
                 return above, row
@@ -312,7 +350,7 @@ def csv_batches(system: Any, path: str, names: Sequence[str], csv_: Csv) -> Iter
     Batch
         In order. Rows of another length than the header stand in `ragged`.
     """
-    above, stored = _header(system, path, csv_)
+    above, stored, delimiter = _header(system, path, csv_)
     place = {n: f"{i:06d}" for i, n in reversed(list(enumerate(stored)))}
     wanted = [place[n] for n in names]
     ragged: list[Ragged] = []
@@ -331,7 +369,7 @@ def csv_batches(system: Any, path: str, names: Sequence[str], csv_: Csv) -> Iter
             column_names=[f"{i:06d}" for i in range(len(stored))],
         ),
         "parse_options": pacsv.ParseOptions(
-            delimiter=csv_.delimiter, newlines_in_values=True, invalid_row_handler=keep
+            delimiter=delimiter, newlines_in_values=True, invalid_row_handler=keep
         ),
         "convert_options": pacsv.ConvertOptions(
             column_types=dict.fromkeys(wanted, pa.binary()), include_columns=wanted,

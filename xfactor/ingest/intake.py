@@ -17,6 +17,7 @@ from xfactor import panel
 from xfactor.ingest.cells import UNUSABLE, Words, numbers, truths
 from xfactor.ingest.dates import Dates, shown, words_of
 from xfactor.ingest.formats import Batch
+from xfactor.ingest.owners import STRANGER, Owners
 from xfactor.ingest.rejects import Rejects, row_id
 from xfactor.ingest.schema import Field
 from xfactor.ingest.sources import Part
@@ -24,6 +25,7 @@ from xfactor.ingest.spill import ASSET, ROW, Spill, Spilled, present
 
 AHEAD = 2  # batches read while one is being checked
 NO_DATE, NO_ASSET = "without a date", "without an asset"
+NO_SPELL = "of a symbol that no asset has then"
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,15 @@ class Intake:
         Where to count what is not taken.
     folder
         For the runs.
+    owners
+        Which asset has which symbol when: the words are symbols then, and the codes its assets.
     """
 
-    def __init__(self, plan: Plan, assets: Words, rejects: Rejects, folder: Path) -> None:
-        self.plan, self.assets, self.rejects = plan, assets, rejects
+    def __init__(
+        self, plan: Plan, assets: Words, rejects: Rejects, folder: Path,
+        owners: Owners | None = None,
+    ) -> None:  # fmt: skip
+        self.plan, self.assets, self.rejects, self.owners = plan, assets, rejects, owners
         self.codes = {f.name: Words(f"words of {f.name}") for f in plan.fields if f.kind == "code"}
         self.dates = Dates(plan.names[0]["date"], plan.date_format, plan.date_words)
         self.spill = Spill(folder, {f.name: f.stored for f in plan.fields})
@@ -89,6 +96,8 @@ class Intake:
         columns = {ours: batch.columns[theirs] for ours, theirs in names.items()}
         dates = self.dates.read(columns["date"], part.name)
         codes = self.assets.encode(columns["asset"], part.name, names["asset"])
+        if self.owners is not None:
+            codes = self.owners.find(codes, dates)
         keep = self._keyed(ids, columns, dates, codes)
         values: dict[str, np.ndarray] = {}
         for spec in self.plan.fields:
@@ -119,7 +128,8 @@ class Intake:
         undated = np.isnat(dates)
         for kind, reason, name, bad in (
             ("date", NO_DATE, "date", undated),
-            ("asset", NO_ASSET, "asset", (codes < 0) & ~undated),
+            ("asset", NO_ASSET, "asset", (codes < 0) & (codes != STRANGER) & ~undated),
+            ("asset", NO_SPELL, "asset", (codes == STRANGER) & ~undated),
         ):
             rows = np.flatnonzero(bad)
             if len(rows):
@@ -284,7 +294,8 @@ def check_rows(rejects: Rejects, source: object, kept: int) -> None:
     if rejects.read == 0:
         raise panel.error(f"{source} has no rows", "at least one", "Check the file")
     if rejects.rows[NO_ASSET] == rejects.read:
-        raise panel.error(f"{source} names no asset in any row", "one on each", "Check the column")
+        raise panel.error(f"{source} names no asset in any row", "one on each",
+                          "Check the column, and the encoding of the file")  # fmt: skip
     if kept == 0:
         counted = "; ".join(f"{n:,} {reason}" for reason, n in rejects.rows.items())
         raise panel.error(

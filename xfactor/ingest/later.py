@@ -69,8 +69,10 @@ def with_fundamentals(panel: xr.Dataset, store: str | os.PathLike[str]) -> xr.Da
     for name in beside if specs else []:
         _panel.field(panel, name)
     # Splits since a report was known lie in the past, so the history stands before the new dates.
-    before = stored[beside].drop_vars([c for c in stored.coords if c not in stored.dims])
-    after = panel[beside].drop_vars([c for c in panel.coords if c not in panel.dims])
+    before, after = (
+        p.drop_vars([v for v in p.variables if v not in (*beside, *p.dims)])
+        for p in (stored, panel)
+    )
     whole = xr.concat([before.reindex({_panel.ASSET: assets}), after], _panel.DATE, join="exact")
     lengths = stored.chunksizes.get(_panel.DATE, (len(past),))
     edges = list(pairwise([0, *np.cumsum(lengths).tolist(), len(past) + len(dates)]))

@@ -15,12 +15,14 @@ from xfactor import panel
 from xfactor.ingest import longform
 from xfactor.ingest.cells import Words
 from xfactor.ingest.intake import NO_ASSET, Intake, Plan, check_rows
-from xfactor.ingest.longform import Blocks, Keys, Labels, lazy_field
+from xfactor.ingest.labels import Labels, label
+from xfactor.ingest.longform import Blocks, Keys, lazy_field
+from xfactor.ingest.owners import Owners
 from xfactor.ingest.rejects import Rejects
 from xfactor.ingest.schema import Field
 from xfactor.ingest.sources import Part
 from xfactor.ingest.spill import Spilled
-from xfactor.ingest.summary import FieldCounts, Summary
+from xfactor.ingest.summary import FieldCounts, Summary, listing
 from xfactor.ingest.work import work_folder
 
 NAMED = 3
@@ -43,6 +45,8 @@ class LongTable:
         For the runs.
     assets
         Words of the assets, if other tables have them too.
+    owners
+        Which asset has which symbol when.
     """
 
     spilled: Spilled
@@ -51,11 +55,14 @@ class LongTable:
     blocks: Blocks
 
     def __init__(
-        self, plan: Plan, given: bool, rejects: Rejects, folder: Path, assets: Words | None = None
-    ) -> None:
+        self, plan: Plan, given: bool, rejects: Rejects, folder: Path, assets: Words | None = None,
+        owners: Owners | None = None,
+    ) -> None:  # fmt: skip
         self.plan, self.given, self.rejects, self.folder = plan, given, rejects, folder
-        self.assets = assets or Words("assets", whole=given)
-        self._intake = Intake(plan, self.assets, rejects, folder / "rows")
+        self.assets, self.owners = assets or Words("assets", whole=given), owners
+        if owners is not None:
+            self.assets = owners.words()
+        self._intake = Intake(plan, self.assets, rejects, folder / "rows", owners)
         self._words: dict[str, list[str]] = {}
         self._by_date: tuple[np.ndarray, np.ndarray] = (np.empty(0), np.empty(0))
 
@@ -63,21 +70,32 @@ class LongTable:
         """Read all rows and look at their keys."""
         self.spilled = self._intake.run(progress)
         check_rows(self.rejects, title, self.rejects.read - sum(self.rejects.rows.values()))
-        words = self.assets.listed()
+        words = self.words()
         self.keys = longform.scan(self.spilled, words, duplicates, self.rejects, title)
         check_rows(self.rejects, title, self.keys.kept)
         self._by_date = longform.counts_by_date(self.spilled, self.keys)
 
+    def words(self, field: str | None = None) -> list[str]:
+        """Return the words of the codes of the assets, or of a field."""
+        if field is not None:
+            return self._intake.codes[field].listed()
+        return self.assets.listed() if self.owners is None else self.owners.labels()
+
     def place(self, labels: Labels | None = None) -> None:
         """Give the panel its labels: its own, or those that it shares with other tables."""
-        self.labels = labels or longform.label([self.keys], self.assets.listed(), self.given)
+        self.labels = labels or label(
+            [self.keys.first], [self.keys.dates], self.words(), self.given
+        )
         self.blocks = longform.make_blocks(self.spilled, self.labels, self.folder)
 
-    def lazy_fields(self, chunk_dates: int) -> dict[str, xr.Variable]:
+    def lazy_fields(self, chunk_dates: int, before: int = 0) -> dict[str, xr.Variable]:
         """Lay out every field."""
-        return {f.name: self._lazy(f, chunk_dates) for f in self.plan.fields}
+        return {f.name: self.lazy(f, chunk_dates, before) for f in self.plan.fields}
 
-    def _lazy(self, spec: Field, chunk_dates: int) -> xr.Variable:
+    def lazy(
+        self, spec: Field, chunk_dates: int, before: int = 0, known: Sequence[str] | None = None
+    ) -> xr.Variable:
+        """Lay out a field; codes are those of the words `known`, or of its own in their order."""
         attrs = dict(spec.attrs)
         make: longform.Block = partial(self.blocks.block, spec.name)
         dtype = spec.stored
@@ -85,14 +103,29 @@ class LongTable:
             make, dtype = partial(is_true, self.blocks, spec.name), np.dtype(bool)
         elif spec.kind == "code":
             table, words = longform.recoded(self._intake.codes[spec.name].listed())
+            if known is not None:
+                table, words = self._known_codes(spec.name, known), list(known)
             dtype = np.dtype(np.int16 if len(words) <= SMALL_CODES else np.int32)
             make = partial(coded, self.blocks, spec.name, table.astype(dtype))
             attrs |= {
                 "flag_values": np.arange(len(words), dtype=dtype).tolist(),
                 "flag_meanings": " ".join("_".join(w.split()) for w in words),
             }
-        data = lazy_field(spec.name, self.labels.sizes, dtype, make, chunk_dates)
+        data = lazy_field(spec.name, self.labels.sizes, dtype, make, chunk_dates, before)
         return xr.Variable(DIMS, data, attrs)
+
+    def _known_codes(self, name: str, known: Sequence[str]) -> np.ndarray:
+        """Return the code of each of the words of a field among those of a store."""
+        place = {w: i for i, w in enumerate(known)}
+        own = ["_".join(w.split()) for w in self._intake.codes[name].listed()]
+        strange = [w for w in own if w not in place]
+        if strange:
+            raise panel.error(
+                f"{name} has the words {listing(strange)}, which are none of the store's codes",
+                f"words such as {listing(list(known))}",
+                "Ingest all rows again, with overwrite",
+            )
+        return np.array([*(place[w] for w in own), panel.MISSING_CODE], np.int32)
 
     def counts(self) -> tuple[FieldCounts, ...]:
         """Return what became of the cells of each field."""
@@ -218,7 +251,7 @@ def titled(parts: Sequence[Part]) -> str:
 @contextlib.contextmanager
 def long_table(
     plan: Plan, given: bool, store: Path, stop: frozenset[str],
-    rejects: str | os.PathLike[str] | None,
+    rejects: str | os.PathLike[str] | None, owners: Owners | None = None,
 ) -> Iterator[LongTable]:  # fmt: skip
     """Give a long table the files it needs, for the time of this block.
 
@@ -234,6 +267,8 @@ def long_table(
         Kinds of rejects that end the ingest.
     rejects
         File to list the others in.
+    owners
+        Which asset has which symbol when.
 
     Yields
     ------
@@ -241,9 +276,30 @@ def long_table(
         Not yet read.
     """
     names = [(p.name, ()) for p in plan.parts]
-    listed = Rejects(None if rejects is None else Path(rejects), stop, names)
+    listed = Rejects(rejects, stop, names)
     with listed.listing(), work_folder(store) as folder:
-        yield LongTable(plan, given, listed, folder)
+        yield LongTable(plan, given, listed, folder, owners=owners)
+
+
+def folder_of(store: str | os.PathLike[str]) -> Path:
+    """Return the path of a store that rows go to; raise unless it is a folder's.
+
+    Parameters
+    ----------
+    store
+        What the caller named.
+
+    Returns
+    -------
+    pathlib.Path
+        Its folder.
+    """
+    if not isinstance(store, str | os.PathLike) or "://" in os.fspath(store):
+        raise panel.error(
+            f"store={panel.shown(store)} was given", "the path of a folder",
+            "Ingest to a folder, then xf.write_panel(xf.open_panel(FOLDER), URL)",
+        )  # fmt: skip
+    return Path(store)
 
 
 def free(store: str | os.PathLike[str], overwrite: bool) -> Path:
@@ -261,8 +317,8 @@ def free(store: str | os.PathLike[str], overwrite: bool) -> Path:
     pathlib.Path
         Its folder.
     """
-    path = Path(store)
-    if path.exists() and not overwrite:
+    path = folder_of(store)
+    if path.exists() and not panel.flag("overwrite", overwrite):
         raise panel.error(
             f"{path} is there already", "a path that is free", "Choose another, or overwrite it"
         )

@@ -7,7 +7,6 @@ runs by itself, when it is written, and no field is ever held whole.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,12 +16,14 @@ import pandas as pd
 
 from xfactor import panel
 from xfactor.ingest.cells import ranked
+from xfactor.ingest.labels import NEVER, Labels, read_labels, save_labels
 from xfactor.ingest.rejects import Rejects
 from xfactor.ingest.spill import ASSET, CODE, IDENTIFIER, ROW, Run, Spilled, drop, pieces, present
 from xfactor.store import layout
 from xfactor.store.layout import CHUNK_DATES
 
 Block = Callable[[int, int], np.ndarray]
+DAY = 86_400_000_000_000
 DUPLICATES = ("reject", "first", "last", "error")
 # Rows, and cells, of the blocks in which keys are looked at.
 SCAN_ROWS, SCAN_CELLS = 1 << 21, 1 << 24
@@ -52,9 +53,6 @@ class Keys:
     first: np.ndarray
     kept: int
     lost: Mapping[int, np.ndarray]
-
-
-NEVER = np.iinfo(np.int64).max
 
 
 def scan(
@@ -228,72 +226,16 @@ def counts_by_date(spilled: Spilled, keys: Keys) -> tuple[np.ndarray, np.ndarray
     return dates, counts
 
 
-# --- labels -------------------------------------------------------------------------------------
+# --- blocks -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Labels:
-    """Labels of a panel, and the position of each code of an asset among them; -1 if none.
+class Stretches:
+    """When assets have prices: the position of the asset, of its first date and of its last."""
 
-    The last position stands for the code -1, of rows that are not kept.
-    """
-
-    dates: np.ndarray
-    assets: np.ndarray
-    symbols: np.ndarray | None
-    position: np.ndarray
-
-    @property
-    def index(self) -> pd.DatetimeIndex:
-        """Return the dates as an index."""
-        return pd.DatetimeIndex(self.dates.view("datetime64[ns]"), name=panel.DATE)
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """Return the lengths of the dims."""
-        return {panel.DATE: len(self.dates), panel.ASSET: len(self.assets)}
-
-    def coords(self) -> dict[str, object]:
-        """Return the coordinates of the panel."""
-        found: dict[str, object] = {panel.DATE: self.index, panel.ASSET: self.assets}
-        return found if self.symbols is None else {**found, "symbol": (panel.ASSET, self.symbols)}
-
-
-def label(keys: Sequence[Keys], words: Sequence[str], given: bool) -> Labels:
-    """Order the labels of one or several tables.
-
-    Parameters
-    ----------
-    keys
-        Of each table; codes are the same in all.
-    words
-        Of the codes.
-    given
-        The words are whole numbers and become the labels, ascending. Otherwise assets are
-        numbered 1, 2, ... in the order of (first date, word).
-
-    Returns
-    -------
-    Labels
-        Of the panel.
-    """
-    first = np.full(len(words), NEVER, np.int64)
-    for k in keys:  # an earlier table does not know the words of later ones
-        first[: len(k.first)] = np.minimum(first[: len(k.first)], k.first)
-    used = np.flatnonzero(first < NEVER)
-    if given:
-        order = used[np.argsort(np.array([int(words[i]) for i in used.tolist()], np.int64))]
-    else:
-        order = np.array(sorted(used.tolist(), key=lambda i: (first[i], words[i])), np.int64)
-    position = np.full(len(words) + 1, -1, np.int32)
-    position[order] = np.arange(len(order))
-    symbols = np.array([words[i] for i in order.tolist()], str)
-    assets = symbols.astype(np.int64) if given else np.arange(1, len(order) + 1)
-    dates = np.unique(np.concatenate([k.dates for k in keys]))
-    return Labels(dates, assets, None if given else symbols, position)
-
-
-# --- blocks -------------------------------------------------------------------------------------
+    asset: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -303,37 +245,58 @@ class Blocks:
     spilled: Spilled
     labels: str
 
+    @property
+    def width(self) -> int:
+        """Return the number of assets."""
+        return len(read_labels(self.labels).assets)
+
     def block(self, name: str, start: int, stop: int) -> np.ndarray:
         """Return the dates `start` to `stop` (before the end) of a field."""
-        dates, position, n = _labels(self.labels)
+        labels = read_labels(self.labels)
+        dates, n = labels.dates, len(labels.assets)
         dtype = self.spilled.dtypes[name]
         dense = np.full((stop - start) * n, np.nan if dtype.kind == "f" else -1, dtype)
         for run, low, high, day in pieces(self.spilled, dates[start:stop]) if stop > start else ():
-            at = position[run.read(ASSET, CODE, low, high)]
+            at = labels.find(run.read(ASSET, CODE, low, high), day + start)
             values, cell = run.read(name, dtype, low, high), day * n + at
             if (at < 0).any():
                 values, cell = values[at >= 0], cell[at >= 0]
             dense[cell] = values
         return dense.reshape(stop - start, n)
 
-    def life(self, names: Sequence[str], chunk: int = CHUNK_DATES) -> tuple[np.ndarray, np.ndarray]:
-        """Return each asset's first and last date with one of the fields; -1, -2 if none."""
-        dates, _, n = _labels(self.labels)
-        first = np.full(n, -1, np.int64)
-        last = np.full(n, -2, np.int64)
+    def stretches(
+        self, names: Sequence[str], gap_days: int = 0, chunk: int = CHUNK_DATES
+    ) -> "Stretches":
+        """Return when each asset has one of the fields, cut where it lacks them for long."""
+        labels = read_labels(self.labels)
+        dates, n = labels.dates, len(labels.assets)
+        gap = gap_days * DAY
+        first, last = np.full(n, -1, np.int64), np.full(n, -2, np.int64)
+        ended: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         for start in range(0, len(dates), chunk):
             stop = min(start + chunk, len(dates))
             there = np.zeros((stop - start, n), bool)
             for name in names:
                 there |= present(self.block(name, start, stop))
-            some = there.any(axis=0)
-            first = np.where(some & (first < 0), start + there.argmax(axis=0), first)
-            last = np.where(some, stop - 1 - there[::-1].argmax(axis=0), last)
-        return first, last
+            for low, high in _spans(dates[start:stop], gap):
+                part = there[low:high]
+                some = part.any(axis=0)
+                here = start + low + part.argmax(axis=0)
+                if gap:
+                    far = some & (last >= 0) & (dates[here] - dates[np.maximum(last, 0)] > gap)
+                    who = np.flatnonzero(far)
+                    ended.append((who, first[who], last[who]))
+                    first[who] = -1
+                first = np.where(some & (first < 0), here, first)
+                last = np.where(some, start + high - 1 - part[::-1].argmax(axis=0), last)
+        who = np.flatnonzero(last >= 0)
+        ended.append((who, first[who], last[who]))
+        return Stretches(*(np.concatenate(c) for c in zip(*ended, strict=True)))
 
     def latest(self, name: str, chunk: int = CHUNK_DATES) -> tuple[np.ndarray, np.ndarray]:
         """Return each asset's last value of a field, and its date position: NaN, -2 if none."""
-        dates, _, n = _labels(self.labels)
+        labels = read_labels(self.labels)
+        dates, n = labels.dates, len(labels.assets)
         value, last = np.full(n, np.nan), np.full(n, -2, np.int64)
         for start in range(0, len(dates), chunk):
             dense = self.block(name, start, min(start + chunk, len(dates)))
@@ -344,10 +307,13 @@ class Blocks:
         return value, last
 
 
-@lru_cache(maxsize=8)
-def _labels(path: str) -> tuple[np.ndarray, np.ndarray, int]:
-    with np.load(path) as found:
-        return found["dates"], found["position"], int(found["n"])
+def _spans(dates: np.ndarray, gap: int) -> Iterator[tuple[int, int]]:
+    """Cut dates into spans in which no gap fits."""
+    low = 0
+    while low < len(dates):
+        high = len(dates) if not gap else int(np.searchsorted(dates, dates[low] + gap, "right"))
+        yield low, high
+        low = high
 
 
 def make_blocks(spilled: Spilled, labels: Labels, folder: Path) -> Blocks:
@@ -367,9 +333,8 @@ def make_blocks(spilled: Spilled, labels: Labels, folder: Path) -> Blocks:
     Blocks
         Of this table.
     """
-    path = folder / "labels.npz"
-    if not path.exists():
-        np.savez(path, dates=labels.dates, position=labels.position, n=len(labels.assets))
+    path = folder / f"{len(list(folder.glob('*.labels.npz')))}.labels.npz"
+    save_labels(labels, path)
     return Blocks(spilled, str(path))
 
 
@@ -425,7 +390,7 @@ def recoded(words: Sequence[str]) -> tuple[np.ndarray, list[str]]:
 
 def lazy_field(
     name: str, sizes: Mapping[str, int], dtype: type | np.dtype, make: Block,
-    chunk_dates: int = CHUNK_DATES,
+    chunk_dates: int = CHUNK_DATES, before: int = 0,
 ) -> da.Array:  # fmt: skip
     """Return a lazy (date, asset) array whose chunks are made when they are written.
 
@@ -441,6 +406,8 @@ def lazy_field(
         (start, stop) -> the values of these dates.
     chunk_dates
         Dates in a chunk.
+    before
+        Dates of the store that these go onto: the first chunk fills its last.
 
     Returns
     -------
@@ -448,7 +415,8 @@ def lazy_field(
         Lazy.
     """
     dates, assets = sizes[panel.DATE], sizes[panel.ASSET]
-    edges = [*range(0, dates, chunk_dates), dates]
+    head = min(chunk_dates - before % chunk_dates, dates)
+    edges = [0, *range(head, dates, chunk_dates), dates] if dates else [0, 0]
     key = f"ingest-{name}-{id(make):x}"
     graph = {(key, i, 0): (make, start, stop) for i, (start, stop) in enumerate(pairwise(edges))}
     chunks = (tuple(np.diff(edges).tolist()), (assets,))

@@ -21,7 +21,12 @@ MOSTLY = 0.5
 
 
 def make_plan(
-    parts: Sequence[Part], schema: Schema, *, optional: bool = False, one_of: Sequence[str] = ()
+    parts: Sequence[Part],
+    schema: Schema,
+    *,
+    optional: bool = False,
+    one_of: Sequence[str] = (),
+    asset: Sequence[str] = ASSET.aliases,
 ) -> tuple[Plan, list[str]]:
     """Find the columns of a schema in every part.
 
@@ -35,6 +40,8 @@ def make_plan(
         Fields that no part has are left out; otherwise they are an error.
     one_of
         Names of fields of which at least one must be there.
+    asset
+        What the column of the assets may be called, beside that of the schema.
 
     Returns
     -------
@@ -52,7 +59,7 @@ def make_plan(
         fields, notes = _discover(parts, schema)
     keys = (
         Field("date", schema.date, DATE.aliases, required=True),
-        Field("asset", schema.asset, ASSET.aliases, required=True),
+        Field("asset", schema.asset, tuple(asset), required=True),
     )
     names = []
     for part in parts:
@@ -144,7 +151,8 @@ def _discover(parts: Sequence[Part], schema: Schema) -> tuple[tuple[Field, ...],
             )
     if not fields:
         raise panel.error(
-            f"{parts[0].name} has no column of numbers beside its date and asset",
+            f"{parts[0].name} has no column of numbers beside its date and asset; its columns are "
+            f"{listing(list(parts[0].header))}",
             "one at least",
             "Name the fields in a schema",
         )

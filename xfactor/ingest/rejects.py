@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ SCHEMA = pa.schema(
 ROW_BITS = 40
 PENDING = 1 << 16
 LONGEST = 200
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
 def row_id(part: int, rows: np.ndarray) -> np.ndarray:
@@ -62,9 +64,12 @@ class Rejects:
     """
 
     def __init__(
-        self, path: Path | None, stop: frozenset[str], parts: Sequence[tuple[str, Sequence[str]]]
+        self,
+        path: str | os.PathLike[str] | None,
+        stop: frozenset[str],
+        parts: Sequence[tuple[str, Sequence[str]]],
     ) -> None:
-        self.path, self.stop, self.parts = path, stop, parts
+        self.path, self.stop, self.parts = _file(path), stop, parts
         self.rows: Counter[str] = Counter()
         self.cells: Counter[tuple[str, str]] = Counter()
         self.read = 0
@@ -123,7 +128,9 @@ class Rejects:
                 f"column {theirs!r} of {file} holds {word!r} in row {row:,} ({len(ids):,} such "
                 "rows)",
                 reason.removeprefix("no ") + "s",
-                "Correct or empty these cells",
+                "Write decimals with a point"
+                if DECIMAL_COMMA.fullmatch(word)
+                else "Correct or empty these cells",
             )
         return panel.error(
             f"row {row:,} of {file} is {reason}" if kind in ("asset", "required", "duplicate")
@@ -157,7 +164,6 @@ class Rejects:
         columns = zip(*self._pending, strict=True) if self._pending else [[] for _ in SCHEMA]
         table = pa.table([list(c) for c in columns], schema=SCHEMA)
         if self._writer is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             self._partial = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex[:8]}.partial")
             write = pq.ParquetWriter if self.path.suffix == ".parquet" else pacsv.CSVWriter
             self._writer = write(self._partial, SCHEMA)
@@ -185,3 +191,18 @@ class Rejects:
         self._writer.close()
         assert self._partial is not None
         os.replace(self._partial, self.path)
+
+
+def _file(given: str | os.PathLike[str] | None) -> Path | None:
+    """Return the file to list rejects in; raise now, and not after hours, if it cannot be made."""
+    if given is None:
+        return None
+    if not isinstance(given, str | os.PathLike):
+        raise panel.error(f"rejects={panel.shown(given)} was given", "a file", "Name a file")
+    path = Path(given)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise panel.error(
+            f"rejects={path} was given", "a file in a folder that is there",
+            "Name a file" if path.is_dir() else f"Make the folder {path.parent} first",
+        )  # fmt: skip
+    return path

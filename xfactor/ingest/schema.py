@@ -131,7 +131,7 @@ def read_schema(
         date.get("column"), date.get("format"), asset.get("column"), ids,
         Csv(**_table(where, "csv", given.get("csv", {}), CSV_KEYS)),
     )  # fmt: skip
-    return with_columns(found, columns or {})
+    return with_columns(found, checked_columns(columns))
 
 
 def with_columns(schema: Schema, columns: Mapping[str, str]) -> Schema:
@@ -149,9 +149,7 @@ def with_columns(schema: Schema, columns: Mapping[str, str]) -> Schema:
     Schema
         A new one.
     """
-    for ours, theirs in columns.items():
-        if not isinstance(theirs, str):
-            raise _wrong("columns", str(ours), theirs, "the name of a column")
+    for ours, theirs in checked_columns(columns).items():
         if ours == "date":
             schema = replace(schema, date=theirs)
         elif ours == "asset":
@@ -165,6 +163,30 @@ def with_columns(schema: Schema, columns: Mapping[str, str]) -> Schema:
             added = Field(check_name("columns", ours), theirs)
             schema = replace(schema, fields=(*schema.fields, added))
     return schema
+
+
+def checked_columns(columns: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Return a mapping of our names to those of a file, or raise.
+
+    Parameters
+    ----------
+    columns
+        As the caller gave it.
+
+    Returns
+    -------
+    Mapping
+        Of text to text.
+    """
+    if not isinstance(columns, Mapping | None):
+        raise panel.error(
+            f"columns={panel.shown(columns)} was given", "a mapping of our names to the file's",
+            "Use e.g. {'close': 'PRC'}",
+        )  # fmt: skip
+    for ours, theirs in (columns or {}).items():
+        if not isinstance(theirs, str):
+            raise _wrong("columns", str(ours), theirs, "the name of a column")
+    return columns or {}
 
 
 def _load(schema: str | os.PathLike[str] | Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -65,7 +65,7 @@ def check_sessions(dates: pd.DatetimeIndex, calendar: str) -> SessionCheck:
             "that package",
             "Type: python -m pip install exchange_calendars",
         ) from None
-    days = pd.DatetimeIndex(dates).normalize().unique().sort_values().as_unit("ns")
+    days = _days(dates)
     try:
         sessions = _sessions(calendar, days[0], days[-1])
     except Exception as cause:  # its errors share no class but this
@@ -76,6 +76,22 @@ def check_sessions(dates: pd.DatetimeIndex, calendar: str) -> SessionCheck:
         ) from cause
     inside = sessions[(sessions >= days[0]) & (sessions <= days[-1])]
     return SessionCheck(calendar, inside.difference(days), days.difference(inside))
+
+
+def _days(dates: object) -> pd.DatetimeIndex:
+    try:
+        if dates is None or not len(dates):  # type: ignore[arg-type]
+            raise ValueError
+        found = pd.DatetimeIndex(dates)
+        if found.tz is not None or found.isna().any():
+            raise ValueError
+    except (TypeError, ValueError):
+        raise panel.error(
+            f"dates={panel.shown(dates)} was given", "at least one date, none with a time zone",
+            "Use e.g. panel.indexes['date']",
+        ) from None  # fmt: skip
+    days: pd.DatetimeIndex = found.normalize().unique().sort_values().as_unit("ns")
+    return days
 
 
 def _sessions(calendar: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:

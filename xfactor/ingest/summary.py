@@ -161,7 +161,7 @@ def listing(names: list[str]) -> str:
     return ", ".join(map(shorten, names[:SHOWN])) + (f" and {more} more" if more > 0 else "")
 
 
-def written(store: Path, names: list[str]) -> dict[str, Any]:
+def written(store: Path, names: list[str], start: int = 0) -> dict[str, Any]:
     """Look into the store for the parts of a summary that describe the panel.
 
     Parameters
@@ -170,6 +170,8 @@ def written(store: Path, names: list[str]) -> dict[str, Any]:
         Folder of the store.
     names
         The fields that were written.
+    start
+        The first date on which they were.
 
     Returns
     -------
@@ -181,8 +183,10 @@ def written(store: Path, names: list[str]) -> dict[str, Any]:
     listed = stored["listed"] if "listed" in stored else None
     both = {panel.DATE, panel.ASSET}
     counts, cells = {}, {}
+    new = stored.isel({panel.DATE: slice(start, None)})
+    listed = None if listed is None else listed.isel({panel.DATE: slice(start, None)})
     for name in names:
-        present = _present(stored[name])
+        present = _present(new[name])
         if listed is not None and name != "listed" and both <= set(present.dims):
             counts[name], cells[name] = (present & listed).sum(), listed.sum()
         else:

@@ -1,27 +1,31 @@
-"""Any long table, one row per date and asset -> a new panel store."""
+"""Any long table, one row per date and asset -> a panel store, new or longer."""
 
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from xfactor import panel
-from xfactor.ingest.layout import free, long_table, titled
-from xfactor.ingest.longform import DUPLICATES, dates_in_chunk
+from xfactor.ingest.layout import LongTable, folder_of, free, long_table, titled
+from xfactor.ingest.longform import DUPLICATES, Stretches, dates_in_chunk
+from xfactor.ingest.past import Past, check_later, past_of, place
 from xfactor.ingest.plan import make_plan
 from xfactor.ingest.rejects import KINDS
 from xfactor.ingest.schema import read_schema
 from xfactor.ingest.sessions import calendar_notes
 from xfactor.ingest.sources import Source, find_parts
 from xfactor.ingest.summary import Summary
-from xfactor.store import write_panel
+from xfactor.ingest.work import alone
+from xfactor.store import append_panel, write_panel
 
 
 def ingest_table(
     source: Source | Sequence[Source],
     store: str | os.PathLike[str],
     *,
+    append: bool = False,
     schema: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     columns: Mapping[str, str] | None = None,
     duplicates: str = "reject",
@@ -32,7 +36,7 @@ def ingest_table(
     overwrite: bool = False,
     progress: bool = False,
 ) -> Summary:
-    """Write a long table of any size, one row per date and asset, to a new panel store.
+    """Write a long table of any size, one row per date and asset, to a panel store.
 
     Parameters
     ----------
@@ -41,7 +45,10 @@ def ingest_table(
         ``symbol=A`` are columns, for whoever names them), a URL such as ``s3://bucket/folder`` of
         these, a DataFrame, an Arrow table, or a list of them. Rows may stand in any order.
     store
-        Folder of the new store.
+        Folder of the store.
+    append
+        The rows are of dates after the store's last and go onto it; all of its fields are in the
+        table, and no other.
     schema
         TOML file, or a mapping of the same form, that says what the columns are (see Notes).
     columns
@@ -75,8 +82,9 @@ def ingest_table(
     Raises
     ------
     PanelError
-        If a file or column is missing, a file is damaged, nothing is left, or something is
-        rejected that must not be. The store is not touched then.
+        If a file or column is missing, a file is damaged, nothing is left, something is rejected
+        that must not be, or another process is writing to the store; and of an append, if a row is
+        not of a later date, or a word is none of the store's codes. The store is not touched then.
 
     Notes
     -----
@@ -112,6 +120,9 @@ def ingest_table(
     it, and on a cluster the blocks are made by the workers. An ingest that was killed leaves the
     old store or none; run it again, from the start: what it left is removed.
 
+    An append finds the assets of the store by their names, or labels; new ones stand behind the
+    others. With numbered assets the panel is that of one ingest of all rows.
+
     Examples
     --------
     >>> import pandas as pd, tempfile, xfactor as xf
@@ -134,15 +145,42 @@ def ingest_table(
     if chunk_dates is not None:
         chunk_dates = panel.positive("chunk_dates", chunk_dates)
     stop = frozenset(KINDS if panel.flag("strict", strict) else ())
-    path = free(store, overwrite)
+    if panel.flag("append", append) and panel.flag("overwrite", overwrite):
+        raise panel.error("append and overwrite were given", "one of them", "Choose")
+    path = folder_of(store) if append else free(store, overwrite)
     parts = find_parts(source, spec.csv)
-    plan, notes = make_plan(parts, spec)
     title = titled(parts)
-    with long_table(plan, spec.ids == "given", path, stop, rejects) as table:
-        table.read(duplicates, title, progress)
-        table.place()
-        chunk = dates_in_chunk(table.labels, chunk_dates, title)
-        notes += calendar_notes(table.labels.index, calendar)
-        ready = xr.Dataset(table.lazy_fields(chunk), table.labels.coords())
-        write_panel(ready, path, overwrite=overwrite, progress=progress)
+    with alone(path, "ingest_table"):
+        path = path if append else free(store, overwrite)  # another may have been quicker
+        past = past_of(path) if append else Past()
+        given = spec.ids == "given" if past.stored is None else past.symbols is None
+        plan, notes = make_plan(parts, spec)
+        with long_table(plan, given, path, stop, rejects) as table:
+            table.read(duplicates, title, progress)
+            if past.stored is None:
+                table.place()
+                chunk = dates_in_chunk(table.labels, chunk_dates, title)
+                ready = xr.Dataset(table.lazy_fields(chunk), table.labels.coords())
+                notes += calendar_notes(table.labels.index, calendar)
+                write_panel(ready, path, overwrite=overwrite, progress=progress)
+            else:
+                check_later(past, table.keys, title, path)
+                ready = _later(table, past, given)
+                notes += calendar_notes(table.labels.index, calendar)
+                append_panel(ready, path, progress=progress)
     return table.summary(title, store, notes)
+
+
+def _later(table: LongTable, past: Past, given: bool) -> xr.Dataset:
+    """Lay out rows that go onto a store, in its codes."""
+    assert past.stored is not None
+    none = Stretches(*(np.empty(0, np.int64) for _ in range(3)))
+    table.place(place(table.keys, table.words(), none, past, 0, given).labels)
+    fields = {}
+    for spec in table.plan.fields:
+        stored = past.stored.data_vars.get(spec.name)
+        words = None
+        if spec.kind == "code" and stored is not None:
+            words = str(stored.attrs.get("flag_meanings", "")).split(" ")
+        fields[spec.name] = table.lazy(spec, past.chunk, len(past.dates), words)
+    return xr.Dataset(fields, table.labels.coords())

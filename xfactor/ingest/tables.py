@@ -102,6 +102,10 @@ def read_table(
         If the file is missing, empty or unreadable, a column is missing, or a value of it is
         no date or no number.
     """
+    if not isinstance(source, str | os.PathLike):
+        raise panel.error(
+            f"{panel.shown(source)} was given as a file", "a path", "Name a Parquet or CSV file"
+        )
     path = Path(source)
     if path.is_dir():
         raise panel.error(f"{path} is a folder", "one Parquet or CSV file", "Name a file in it")

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from xfactor.ingest.cells import NOTHING, Words
 from xfactor.ingest.dates import is_text
 from xfactor.ingest.formats import Batch, Reading
 from xfactor.ingest.intake import Plan, check_rows
+from xfactor.ingest.labels import Labels, label
 from xfactor.ingest.layout import LongTable, free, span, titled
 from xfactor.ingest.plan import check_once, find_column
 from xfactor.ingest.rejects import KINDS, Rejects
@@ -25,7 +25,7 @@ from xfactor.ingest.sessions import calendar_notes
 from xfactor.ingest.sources import Part, Source, find_parts
 from xfactor.ingest.summary import Summary
 from xfactor.ingest.tables import DATE
-from xfactor.ingest.work import work_folder
+from xfactor.ingest.work import alone, work_folder
 from xfactor.store import write_panel
 
 # Cells melted at once: a line may hold many thousand assets.
@@ -97,16 +97,18 @@ def ingest_wide(
     parts = [p for plan in plans for p in plan.parts]
     title = titled(parts)
     across = [(p.name, p.assets) for p in parts if isinstance(p, WidePart)]
-    listed = Rejects(None if rejects is None else Path(rejects), stop, across)
+    listed = Rejects(rejects, stop, across)
     given = spec.ids == "given"
     assets = Words("assets", whole=given)
-    with listed.listing(), work_folder(path) as folder:
+    with alone(path, "ingest_wide"), listed.listing(), work_folder(path) as folder:
+        free(store, overwrite)  # another may have been quicker
         tables = []
         for i, plan in enumerate(plans):
             place = folder / f"{i:03d}"
             tables.append(LongTable(plan, given, listed, place, assets))
             tables[-1].read(duplicates, titled(plan.parts), progress)
-        labels = longform.label([t.keys for t in tables], assets.listed(), given)
+        keys = [t.keys for t in tables]
+        labels = label([k.first for k in keys], [k.dates for k in keys], assets.listed(), given)
         check_rows(listed, title, sum(t.keys.kept for t in tables))
         chunk = longform.dates_in_chunk(labels, chunk_dates, title)
         notes = calendar_notes(labels.index, calendar)
@@ -129,7 +131,7 @@ def ingest_wide(
     )  # fmt: skip
 
 
-def _years(tables: Sequence[LongTable], labels: longform.Labels) -> dict[int, dict[str, float]]:
+def _years(tables: Sequence[LongTable], labels: Labels) -> dict[int, dict[str, float]]:
     year = labels.index.year.to_numpy()
     found: dict[int, dict[str, float]] = {y: {} for y in np.unique(year).tolist()}
     for table in tables:

@@ -8,7 +8,27 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from xfactor.store.backends import backend_of
+
 OWNER = "owner"
+
+
+def alone(store: Path, what: str) -> contextlib.AbstractContextManager[None]:
+    """Hold the lock of a store from reading its old state to writing the new one.
+
+    Parameters
+    ----------
+    store
+        Its folder; it need not be there yet.
+    what
+        The function that ingests, for the message of others.
+
+    Returns
+    -------
+    context manager
+        Raises PanelError if another process, or thread, is writing.
+    """
+    return backend_of(store).locked(what)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import xarray as xr
 from xfactor import panel as _panel
 from xfactor.store import guards, layout, values
 from xfactor.store.backends import PathLike, as_path, backend_of
+from xfactor.store.joining import with_cells
 from xfactor.store.opening import opened
 from xfactor.store.rewriting import make_room
 from xfactor.store.tables import Columns, add_rows, check_rows
@@ -20,6 +21,7 @@ DATE, ASSET = _panel.DATE, _panel.ASSET
 def append_panel(
     panel: xr.Dataset, path: PathLike, *, progress: bool = False, resume: bool = False,
     backend: str | None = None, tables: Mapping[str, Columns] | None = None,
+    cells: xr.Dataset | None = None,
 ) -> Any:  # fmt: skip
     """Append later dates to a store.
 
@@ -43,6 +45,9 @@ def append_panel(
         As in `write_panel`.
     tables
         Rows to be appended to tables of the store in the same step.
+    cells
+        What the new dates say of old ones: fields on some dates of the store, with all its assets
+        in their order. They replace what is stored, missing cells too, in the same step.
 
     Returns
     -------
@@ -79,13 +84,14 @@ def append_panel(
             base = store.snapshot()
             plan = guards.check_append(opened(base), panel, store.address)
             check_rows(base, tables)
+            guards.check_cells(opened(base), cells, store.address)
             make_room(store, len(plan.assets), progress)
             with transaction(
                 store, "append_panel", key=write_key(panel), resume=resume, held=True
             ) as t:
                 stored = opened(t.published)  # where nothing locks, another may have published
                 plan = guards.check_append(stored, panel, store.address)
-                _append(t, stored, panel, plan)
+                _append(t, stored, panel, plan, cells)
                 add_rows(t, tables)
                 t.write(progress=progress)
                 t.publish(t.published.attrs, t.published.coords)
@@ -94,7 +100,10 @@ def append_panel(
     return as_path(path)
 
 
-def _append(t: Transaction, stored: xr.Dataset, panel: xr.Dataset, plan: guards.Append) -> None:
+def _append(
+    t: Transaction, stored: xr.Dataset, panel: xr.Dataset, plan: guards.Append,
+    cells: xr.Dataset | None,
+) -> None:  # fmt: skip
     base = t.published
     dates = stored.indexes[DATE].append(panel.indexes[DATE].as_unit("ns"))
     sizes = {**stored.sizes, DATE: len(dates), ASSET: len(plan.assets)}
@@ -116,8 +125,12 @@ def _append(t: Transaction, stored: xr.Dataset, panel: xr.Dataset, plan: guards.
         if ASSET in there.dims and not plan.same:
             columns = (there.dims.index(ASSET), plan.columns)
         metadata = {**there.metadata, "shape": list(shape)}
+        data, old = v.data, cells is not None and name in cells and cells.sizes[DATE] > 0
+        if cells is not None and old:
+            data, blocks = with_cells(stored, cells[name], panel[name], plan, there, blocks)
+            columns = None
         t.add(
-            name, metadata, v.data, blocks, axis=axis, columns=columns,
+            name, metadata, data, blocks, axis=axis, columns=columns, restated=old,
             finite=bool(v.attrs.get("finite") or there.metadata["attributes"].get("finite")),
         )  # fmt: skip
 

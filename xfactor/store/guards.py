@@ -297,6 +297,19 @@ def check_update(stored: xr.Dataset, cells: xr.Dataset, where: str) -> None:
         _check_like(stored[name], cells[name], name, where)
 
 
+def check_cells(stored: xr.Dataset, cells: xr.Dataset | None, where: str) -> None:
+    """Raise unless cells are some dates of the store with all its assets; see `append_panel`."""
+    if cells is None:
+        return
+    check_update(stored, cells, where)
+    if not cells.indexes.get(ASSET, pd.Index([])).equals(stored.indexes[ASSET]):
+        raise _panel.error(
+            f"the cells have other assets than {where}",
+            "all its assets in their order",
+            f"Use cells.reindex({ASSET}=open_panel(path).{ASSET})",
+        )
+
+
 def _check_known(there: pd.Index, cells: xr.Dataset, dim: str, where: str) -> None:
     if dim not in cells.indexes:
         raise _panel.error(f"the cells have no {dim!r} labels", "one each", "Assign a coordinate")

@@ -101,6 +101,26 @@ def restated_blocks(positions: Sequence[int], length: int, chunk: int) -> list[B
     return blocks
 
 
+def joined_blocks(restated: Sequence[Block], appended: Sequence[Block]) -> list[Block]:
+    """Put plans for old rows and for new ones together: they may share the last chunk of old rows.
+
+    Parameters
+    ----------
+    restated, appended
+        As of `restated_blocks` and `appended_blocks`, for the same rows before.
+
+    Returns
+    -------
+    list of Block
+        In order.
+    """
+    if not restated or not appended or restated[-1].chunk != appended[0].chunk:
+        return [*restated, *appended]
+    old, new = restated[-1], appended[0]
+    both = Block(new.chunk, new.kept, (*old.rows, *new.rows), new.size)
+    return [*restated[:-1], both, *appended[1:]]
+
+
 def block_lengths(blocks: Sequence[Block]) -> tuple[int, ...]:
     """Return the number of new rows of each block: the chunks in which they are to come."""
     return tuple(len(b.rows) for b in blocks)

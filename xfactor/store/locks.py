@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,16 @@ from xfactor import panel as _panel
 from xfactor.store import owners
 from xfactor.store.arrays import writing
 
+# The locks that a thread holds: what it does within is part of the same write.
+_mine = threading.local()
+
 
 @contextlib.contextmanager
 def lock(folder: Path, store: str, what: str) -> Iterator[None]:
     """Hold the lock of a store; the operating system gives it back when a process dies.
+
+    A thread that holds it already goes on: reading the old state, and the writes that are made
+    of it, can so be one step for all others.
 
     Parameters
     ----------
@@ -37,15 +44,22 @@ def lock(folder: Path, store: str, what: str) -> Iterator[None]:
         If another process, or another thread of this one, holds it, or nothing can be written.
     """
     path = folder.with_name(f".{folder.name}.lock")
+    held: set[str] = _mine.__dict__.setdefault("held", set())
+    key = os.path.abspath(path)
+    if key in held:
+        yield
+        return
     with writing(store):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = _acquire(path, store)
+    held.add(key)
     try:
         with contextlib.suppress(OSError):  # on a full disk it is held and says nothing
             os.ftruncate(handle, 0)
             os.pwrite(handle, json.dumps(owners.me(what)).encode(), 0)
         yield
     finally:
+        held.discard(key)
         with contextlib.suppress(FileNotFoundError):
             path.unlink()  # before it is given back: who waits then sees that the file is gone
         os.close(handle)

@@ -126,7 +126,9 @@ def table_columns(snapshot: Snapshot, name: str) -> list[str]:
     return [n.removeprefix(prefix) for n in snapshot.arrays if n.startswith(prefix)]
 
 
-def add_rows(t: Transaction, tables: Mapping[str, Columns] | None) -> None:
+def add_rows(
+    t: Transaction, tables: Mapping[str, Columns] | None, *, fresh: bool = False
+) -> set[str]:  # fmt: skip
     """Append rows to tables in a transaction.
 
     Parameters
@@ -135,13 +137,24 @@ def add_rows(t: Transaction, tables: Mapping[str, Columns] | None) -> None:
         The transaction.
     tables
         Columns by the table's name.
+    fresh
+        The tables begin with these rows, whatever the store has under their names.
+
+    Returns
+    -------
+    set of str
+        Addresses of the columns.
     """
-    check_rows(t.base, tables)
+    base = None if fresh else t.base
+    check_rows(base, tables)
+    made = set()
     for name, columns in (tables or {}).items():
         arrays = {c: np.asarray(a) for c, a in columns.items()}
         for column, array in arrays.items():
             if len(array):
-                _add_column(t, _address(name, column), array)
+                _add_column(t, base, _address(name, column), array)
+                made.add(_address(name, column))
+    return made
 
 
 def check_rows(base: Snapshot | None, tables: Mapping[str, Columns] | None) -> None:
@@ -150,15 +163,19 @@ def check_rows(base: Snapshot | None, tables: Mapping[str, Columns] | None) -> N
         _check_columns(base, name, {c: np.asarray(a) for c, a in columns.items()})
 
 
-def _add_column(t: Transaction, address: str, array: np.ndarray) -> None:
-    there = t.base.array(address) if t.base and address in t.base.arrays else None
+def _add_column(t: Transaction, base: Snapshot | None, address: str, array: np.ndarray) -> None:
+    there = base.array(address) if base and address in base.arrays else None
     start, chunk = (there.shape[0], there.chunks[0]) if there is not None else (0, ROWS)
     shape = (start + len(array),)
     if there is None:
         metadata = values.array_metadata(xr.Variable((ROW,), array), (chunk,))
     else:
         metadata = {**there.metadata, "shape": list(shape)}
-    t.add(address, metadata, array, layout.appended_blocks(start, shape[0], chunk), axis=0)
+    blocks = layout.appended_blocks(start, shape[0], chunk)
+    t.add(
+        address, metadata, array, blocks, axis=0, restated=there is None,
+        keep_old=there is not None,
+    )  # fmt: skip
 
 
 def _check_columns(base: Snapshot | None, name: str, arrays: Mapping[str, np.ndarray]) -> None:

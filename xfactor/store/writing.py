@@ -18,7 +18,7 @@ DATE, ASSET = _panel.DATE, _panel.ASSET
 
 def write_panel(
     panel: xr.Dataset, path: PathLike, *, overwrite: bool = False, progress: bool = False,
-    resume: bool = False, backend: str | None = None,
+    resume: bool = False, backend: str | None = None, tables: Mapping[str, Columns] | None = None,
 ) -> Any:  # fmt: skip
     """Write a panel to a new store, chunk by chunk.
 
@@ -40,6 +40,8 @@ def write_panel(
         `resume` has left. Say so only for the same data. Icechunk cannot, and refuses it.
     backend
         ``"zarr"`` or ``"icechunk"``; found out from the path if not given.
+    tables
+        Tables of rows to be written in the same step.
 
     Returns
     -------
@@ -78,9 +80,10 @@ def write_panel(
         width = layout.capacity(panel.sizes[ASSET])
         for name, v in panel.variables.items():
             _add_variable(t, panel, str(name), v, dates, width)
+        made = add_rows(t, tables, fresh=True)
         t.write(progress=progress)
         there = t.base.arrays if t.base is not None else {}
-        drop = [n for n in there if n not in panel.variables]
+        drop = [n for n in there if n not in panel.variables and n not in made]
         t.publish(_attrs(panel), _coords(panel), drop)
     return as_path(path)
 
