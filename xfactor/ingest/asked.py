@@ -1,11 +1,14 @@
-"""What a caller asks for, checked: paths and days."""
+"""What a caller asks for, checked: paths, days, and where to list what is left out."""
 
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from xfactor import panel
+from xfactor.ingest.rejects import KINDS, Rejects
 
 
 def path_of(name: str, given: Any) -> str:
@@ -64,3 +67,32 @@ def day_of(name: str, given: Any) -> pd.Timestamp:
             "Use e.g. 2014-01-31",
         )  # fmt: skip
     return day
+
+
+def rejects_of(rejects: Any, strict: Any, names: Sequence[str], files: Sequence[Path]) -> Rejects:
+    """Return where to count what is not taken from a source.
+
+    Parameters
+    ----------
+    rejects, strict
+        What the caller passed: a path or None, True or False.
+    names
+        Of the parts of the source.
+    files
+        Those among them that must not be written over.
+
+    Returns
+    -------
+    Rejects
+        Nothing counted yet.
+
+    Raises
+    ------
+    PanelError
+        If an option will not do.
+    """
+    stop = frozenset(KINDS if panel.flag("strict", strict) else ())
+    path = None if rejects is None else Path(path_of("rejects", rejects))
+    if path is not None and any(f.resolve() == path.resolve() for f in files):
+        raise panel.error(f"rejects={str(path)!r} is the source", "another file", "Rename it")
+    return Rejects(path, stop, [(name, ()) for name in names])

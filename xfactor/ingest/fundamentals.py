@@ -13,11 +13,11 @@ import xarray as xr
 
 from xfactor import panel
 from xfactor.ingest import ledger
-from xfactor.ingest.asked import day_of, path_of
+from xfactor.ingest.asked import day_of, path_of, rejects_of
 from xfactor.ingest.companies import Securities, read_securities, sector_codes
 from xfactor.ingest.fields import ONE_CLASS, Spec, constant_rows, publish, specs_of
 from xfactor.ingest.filings import match_filings, read_filings
-from xfactor.ingest.rejects import KINDS, Rejects
+from xfactor.ingest.rejects import Rejects
 from xfactor.ingest.reports import Directory, directory, match, read_reports
 from xfactor.ingest.sheets import BESIDE
 from xfactor.ingest.sources import Part, Source, find_parts
@@ -344,13 +344,8 @@ def _mapping(name: str, given: Any) -> dict[str, str]:
 
 def _listed(rejects: Any, strict: Any, parts: Sequence[Part]) -> Rejects:
     """Return where to count what is not taken."""
-    stop = frozenset(KINDS if panel.flag("strict", strict) else ())
-    if rejects is None:
-        return Rejects(None, stop, [(p.name, ()) for p in parts])
-    path = Path(path_of("rejects", rejects))
-    if any(p.path and Path(p.path).resolve() == path.resolve() for p in parts):
-        raise panel.error(f"rejects={str(path)!r} is the source", "another file", "Rename it")
-    return Rejects(path, stop, [(p.name, ()) for p in parts])
+    files = [Path(p.path) for p in parts if p.path]
+    return rejects_of(rejects, strict, [p.name for p in parts], files)
 
 
 def _summary(

@@ -17,6 +17,7 @@ from xfactor.ingest.dates import Dates, is_text, shown, split, words_of
 from xfactor.ingest.rejects import Rejects, row_id
 from xfactor.ingest.sources import Part
 from xfactor.ingest.tables import Column, find_columns, no_column
+from xfactor.ingest.zips import Member
 
 # Rows that are no error of the source: they are left out also where bad ones end the ingest.
 BESIDE = "beside"
@@ -51,6 +52,8 @@ class Sheet:
         Columns of which all parts must have the same one: the first that they have.
     rejects
         Where to count what is not taken.
+    first
+        Number of the first part among those of `rejects`.
 
     Raises
     ------
@@ -59,16 +62,17 @@ class Sheet:
     """
 
     def __init__(
-        self, parts: Sequence[Part], wanted: Sequence[Column], columns: Mapping[str, str],
-        one_of: Sequence[str], rejects: Rejects,
+        self, parts: Sequence[Part | Member], wanted: Sequence[Column],
+        columns: Mapping[str, str] | None, one_of: Sequence[str], rejects: Rejects, first: int = 0,
     ) -> None:  # fmt: skip
         self.rejects = rejects
         self._kinds = {c.name: c.kind for c in wanted}
         self._odd: dict[str, np.ndarray] = {}
         self.names = [find_columns(p.name, p.header, wanted, columns, one_of) for p in parts]
         _check_alike(parts, self.names, one_of)
+        self._number = first
         self._pieces = [q for i, p in enumerate(parts) for q in self._read(i, p)]
-        self.ids = _joined([row_id(q.part, q.rows) for q in self._pieces], np.int64)
+        self.ids = _joined([row_id(first + q.part, q.rows) for q in self._pieces], np.int64)
         self.kept = np.ones(len(self.ids), bool)
         self._first = ""
         there = {name for names in self.names for name in names}
@@ -121,14 +125,14 @@ class Sheet:
 
     # --- reading --------------------------------------------------------------------------------
 
-    def _read(self, i: int, part: Part) -> Iterator[Piece]:
+    def _read(self, i: int, part: Part | Member) -> Iterator[Piece]:
         names = self.names[i]
         for batch in part.batches(list(dict.fromkeys(names.values()))):
             self.rejects.read += len(batch.rows) + len(batch.ragged)
             for r in batch.ragged:
                 why = f"Expected {r.expected} columns, got {r.found}"
                 text = why if "ragged" in self.rejects.stop else r.text
-                ids = row_id(i, np.array([r.row]))
+                ids = row_id(self._number + i, np.array([r.row]))
                 self.rejects.add_rows("ragged", "with too few or too many cells", "", ids, [text])
             if len(batch.rows):
                 columns = {
@@ -180,7 +184,7 @@ def _joined(pieces: Sequence[np.ndarray], dtype: type | np.dtype) -> np.ndarray:
 
 
 def _check_alike(
-    parts: Sequence[Part], names: Sequence[Mapping[str, str]], one_of: Sequence[str]
+    parts: Sequence[Part | Member], names: Sequence[Mapping[str, str]], one_of: Sequence[str]
 ) -> None:
     """Raise unless all parts name their assets alike, and all or none say when they were known."""
     who = next((w for w in one_of if all(w in n for n in names)), None)
