@@ -173,7 +173,9 @@ def ingest_fundamentals(
             beside={} if sector is None else {"sector": sector}, progress=progress,
         )  # fmt: skip
         if sector is not None and _renewed(stored, sector):
-            update_panel(sector.to_dataset(), store, overwrite_missing=True, progress=progress)
+            update_panel(
+                sector.to_dataset(name="sector"), store, overwrite_missing=True, progress=progress
+            )
             made = [*made, "sector"]
         ids = frame["id"].to_numpy()[np.isin(assets.assets[frame["asset"]], list(second))]
         lost = np.isin(reports.sheet.ids, ids)
