@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from xfactor import panel
+from xfactor.ingest.asked import path_of
 from xfactor.ingest.prices import SYMBOLS
 from xfactor.ingest.tables import Column, read_table
 
@@ -45,7 +46,7 @@ def read_securities(source: str | os.PathLike[str]) -> Securities:
     PanelError
         If it cannot be read, has neither column, or a symbol stands there twice.
     """
-    table = read_table(source, COLUMNS, one_of=("sector", "cik"))
+    table = read_table(path_of("securities", source), COLUMNS, one_of=("sector", "cik"))
     frame = pd.DataFrame({name: text.values() for name, text in table.texts.items()})
     frame = frame[frame["asset"].notna()]
     twice = frame["asset"].duplicated()

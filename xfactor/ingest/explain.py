@@ -125,6 +125,8 @@ def explain(store: str | os.PathLike[str], asset: Any, field: str, date: Any) ->
       other records give it from 2013-03-01 on
     """
     stored = open_panel(path_of("store", store))
+    if not isinstance(field, str):
+        raise panel.error(f"field={panel.shown(field)} was given", "a field's name", "Correct it")
     panel.field(stored, field)
     dates = stored.indexes[panel.DATE]
     day = _session(dates, date)
