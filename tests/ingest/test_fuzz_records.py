@@ -95,8 +95,8 @@ def source_of(rng, frame, folder):
         odd.iat[rng.integers(len(odd)), rng.integers(odd.shape[1])] = cell[rng.integers(len(cell))]
     if kind == 6:
         return odd
-    words = odd.map(lambda v: None if v is None else str(v).encode("utf-8", "replace").decode())
-    return pa.table({n: pa.array(words[n].tolist(), pa.string()) for n in words})
+    words = {n: [None if v is None else str(v) for v in odd[n].tolist()] for n in odd}
+    return pa.table({n: pa.array(v, pa.string()) for n, v in words.items()})
 
 
 def attempt(rng, folder):

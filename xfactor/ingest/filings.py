@@ -31,6 +31,8 @@ WANTED = (
     Column("filing", "text", ("adsh", "accession number")),
 )
 LONGEST = 4
+# Of an item: its records stand in a folder of its name.
+LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def _reject_items(sheet: Sheet) -> list[str]:
     item = sheet["item"]
     sheet.reject(pd.isna(item), "without an item", "item")
     codes, words = pd.factorize(item)
-    odd = np.array([not str(w).isidentifier() for w in words] + [False], bool)
+    odd = np.array([not can_name(str(w)) for w in words] + [False], bool)
     sheet.reject(odd[codes], "of an item that is no word", "item")
     names = sorted(str(w) for w in words[odd[:-1]])
     return [f"items that can name no field: {listing(names)}; rename them"] if names else []
@@ -130,6 +132,22 @@ def _reject_values(sheet: Sheet) -> None:
     sheet.reject(early, "known before their period ended", "known_at")
     none = (sheet["item"] == "shares_outstanding") & (value <= 0)
     sheet.reject(none, "of shares not above 0", "value")
+
+
+def can_name(word: str) -> bool:
+    """Say whether a word can name an item or a field.
+
+    Parameters
+    ----------
+    word
+        Any text.
+
+    Returns
+    -------
+    bool
+        True for a word of letters, digits and underscores that is not too long.
+    """
+    return word.isidentifier() and len(word.encode()) <= LONGEST_NAME
 
 
 def match_filings(

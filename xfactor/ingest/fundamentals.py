@@ -16,7 +16,7 @@ from xfactor.ingest import ledger
 from xfactor.ingest.asked import day_of, path_of, rejects_of
 from xfactor.ingest.companies import Securities, read_securities, sector_codes
 from xfactor.ingest.fields import ONE_CLASS, Spec, constant_rows, publish, specs_of
-from xfactor.ingest.filings import match_filings, read_filings
+from xfactor.ingest.filings import can_name, match_filings, read_filings
 from xfactor.ingest.rejects import Rejects
 from xfactor.ingest.reports import Directory, directory, match, read_reports
 from xfactor.ingest.sheets import BESIDE
@@ -373,7 +373,7 @@ def _arrival(received: Any) -> np.datetime64 | None:
 
 def _asked(fields: Any) -> dict[str, Rule]:
     rules = _mapping("fields", fields)
-    for name in (n for n in rules if not n.isidentifier()):
+    for name in (n for n in rules if not can_name(n)):
         raise panel.error(f"fields names {panel.shown(name)}", "a word", "Choose another name")
     return {name: parse_rule(text) for name, text in rules.items()}
 
