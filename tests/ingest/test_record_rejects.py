@@ -1,5 +1,7 @@
 """Rows of records and reports that cannot be used: the same in files, frames and Arrow tables."""
 
+import zipfile
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -8,7 +10,7 @@ import pytest
 
 import xfactor as xf
 from tests.ingest import files
-from tests.ingest.test_sec import FILINGS, NUMBERS, total, zip_file
+from tests.ingest.test_sec import FILINGS, NUM, NUMBERS, SUB, total, tsv, zip_file
 from xfactor.ingest import (
     as_known,
     explain,
@@ -239,8 +241,20 @@ def test_read_sec__strict_stops_at_the_first(tmp_path, bad):
     assert len(read_sec(path)) == 1
 
 
-@pytest.mark.parametrize("member", ["sub.txt", "num.txt"])
-def test_read_sec__a_column_that_is_not_there_is_an_error(tmp_path, member):
+def test_read_sec__a_bad_row_that_is_no_text_is_rejected(tmp_path, capfd):
+    path = tmp_path / "2009q3.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("sub.txt", tsv(SUB, FILINGS))
+        odd = b"n\xe9e\tAssets\n"
+        file.writestr("num.txt", tsv(NUM, NUMBERS[:1]).encode() + odd)
+    rejects = tmp_path / "rejects.csv"
+    assert len(read_sec(path, rejects=rejects)) == 1
+    listed = pd.read_csv(rejects)
+    assert listed["value"].tolist() == ["n\\xe9e\tAssets"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_read_sec__a_column_that_is_not_there_is_an_error(tmp_path):
     header = ["adsh", "tag", "uom", "segments", "coreg", "value"]
     path = zip_file(tmp_path, [], header=header)
     with pytest.raises(xf.PanelError, match=r"num\.txt has no column for 'ddate'"):

@@ -1,4 +1,4 @@
-"""What a caller asks for, checked: paths, days, and where to list what is left out."""
+"""What a caller asks for, checked: paths, days, names, and where to list what is left out."""
 
 import os
 from collections.abc import Sequence
@@ -9,6 +9,9 @@ import pandas as pd
 
 from xfactor import panel
 from xfactor.ingest.rejects import KINDS, Rejects
+
+# Of an item or field: it stands in a folder of its name.
+LONGEST_NAME = 100
 
 
 def path_of(name: str, given: Any) -> str:
@@ -96,3 +99,19 @@ def rejects_of(rejects: Any, strict: Any, names: Sequence[str], files: Sequence[
     if path is not None and any(f.resolve() == path.resolve() for f in files):
         raise panel.error(f"rejects={str(path)!r} is the source", "another file", "Rename it")
     return Rejects(path, stop, [(name, ()) for name in names])
+
+
+def can_name(word: str) -> bool:
+    """Say whether a word can name an item or a field.
+
+    Parameters
+    ----------
+    word
+        Any text.
+
+    Returns
+    -------
+    bool
+        True for a word of letters, digits and underscores that is not too long.
+    """
+    return word.isidentifier() and len(word.encode()) <= LONGEST_NAME

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from xfactor import panel
+from xfactor.ingest.asked import can_name
 from xfactor.ingest.layout import titled
 from xfactor.ingest.ledger import COLUMNS
 from xfactor.ingest.prices import SYMBOLS
@@ -31,8 +32,6 @@ WANTED = (
     Column("filing", "text", ("adsh", "accession number")),
 )
 LONGEST = 4
-# Of an item: its records stand in a folder of its name.
-LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -132,22 +131,6 @@ def _reject_values(sheet: Sheet) -> None:
     sheet.reject(early, "known before their period ended", "known_at")
     none = (sheet["item"] == "shares_outstanding") & (value <= 0)
     sheet.reject(none, "of shares not above 0", "value")
-
-
-def can_name(word: str) -> bool:
-    """Say whether a word can name an item or a field.
-
-    Parameters
-    ----------
-    word
-        Any text.
-
-    Returns
-    -------
-    bool
-        True for a word of letters, digits and underscores that is not too long.
-    """
-    return word.isidentifier() and len(word.encode()) <= LONGEST_NAME
 
 
 def match_filings(

@@ -13,10 +13,10 @@ import xarray as xr
 
 from xfactor import panel
 from xfactor.ingest import ledger
-from xfactor.ingest.asked import day_of, path_of, rejects_of
+from xfactor.ingest.asked import can_name, day_of, path_of, rejects_of
 from xfactor.ingest.companies import Securities, read_securities, sector_codes
 from xfactor.ingest.fields import ONE_CLASS, Spec, constant_rows, publish, specs_of
-from xfactor.ingest.filings import can_name, match_filings, read_filings
+from xfactor.ingest.filings import match_filings, read_filings
 from xfactor.ingest.rejects import Rejects
 from xfactor.ingest.reports import Directory, directory, match, read_reports
 from xfactor.ingest.sheets import BESIDE

@@ -11,6 +11,7 @@ import xarray as xr
 from xfactor import panel
 from xfactor.identity import Symbols
 from xfactor.identity import symbols as symbols_of_store
+from xfactor.ingest.asked import can_name
 from xfactor.ingest.layout import titled
 from xfactor.ingest.prices import SYMBOLS
 from xfactor.ingest.rejects import Rejects
@@ -225,7 +226,7 @@ def _further(columns: Mapping[str, str]) -> list[Column]:
     """Return the items beyond the usual ones that `columns` asks for."""
     usual = {c.name for c in (*KEYS, *ITEMS)}
     for name in columns:
-        if name in DERIVED or not name.isidentifier():
+        if name in DERIVED or not can_name(name):
             raise panel.error(
                 f"columns names a field {panel.shown(name)}",
                 "a word that is not taken",

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from xfactor.ingest.formats import Batch, Ragged
+from xfactor.ingest.formats import Batch, Ragged, _Utf8
 
 BLOCK_BYTES = 1 << 23
 READ_ERRORS = (
@@ -79,8 +79,10 @@ class Member:
     def _blocks(
         self, stream: object, columns: list[str], keep: Callable[[pacsv.InvalidRow], str]
     ) -> Iterator[pa.RecordBatch]:
+        # Bytes that are no UTF-8 are escaped: the reader cannot hand over a bad row with such.
+        text = pa.TransformInputStream(pa.PythonFile(stream, "r"), _Utf8("utf-8"))
         with pacsv.open_csv(
-            stream,
+            text,
             # One thread: only then do the rows have numbers.
             pacsv.ReadOptions(
                 use_threads=False, block_size=BLOCK_BYTES, skip_rows_after_names=1,
