@@ -117,6 +117,13 @@ def test_ingest_records__a_record_again_is_left_out_and_new_fields_are_made_of_o
     assert list(summary.fields) == ["mean"]
 
 
+def test_ingest_records__share_counts_are_carried_by_splits_unless_asked_otherwise(tmp_path):
+    store = files.panel_store(tmp_path, DATES, ["A"], splits={("A", "2013-04-01"): 4.0})
+    ingest_records(rows({"item": "shares_outstanding", "value": 2.0}), store)
+    assert shown(store, "2013-03-28", "market_cap") == [20.0]
+    assert shown(store, "2013-04-01", "market_cap") == [80.0]
+
+
 BAD = [
     (rows({}).drop(columns="value"), {}, "no column for 'value'"),
     (rows({}).drop(columns="asset"), {}, "no column for 'asset'"),

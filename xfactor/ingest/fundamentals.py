@@ -26,6 +26,8 @@ from xfactor.ingest.windows import Rule, parse_rule
 from xfactor.store import open_panel, update_panel
 
 MAX_AGE_DAYS = 550
+# What an item becomes if nobody says; a share count times a price needs the splits between them.
+SHOWN_AS = {"shares_outstanding": "carried"}
 SECTOR = "sector, one for all dates"
 # Days from a period's end that are taken for its publication: more is a slip.
 LONGEST_LAG = 3_660
@@ -212,7 +214,8 @@ def ingest_records(
         Path of the store.
     fields
         Field -> how it is made of an item's records (see Notes). Without it, each item that no
-        field is made of becomes a field of its name, its newest report.
+        field is made of becomes a field of its name, its newest report; `shares_outstanding` is
+        carried by splits.
     securities
         File with a symbol and a CIK per row, where `source` has a `cik`.
     lag_days
@@ -305,7 +308,7 @@ def ingest_records(
         long, notes = match_filings(filings, directory(store, stored), known.companies)
         made_of = {spec.rule.item for spec in specs_of(stored).values()}
         if fields is None:
-            asked = {item: Rule("latest", item) for item in long if item not in made_of}
+            asked = {i: Rule(SHOWN_AS.get(i, "latest"), i) for i in long if i not in made_of}
         specs = _specs(stored, asked, max_age_days)
         fresh = _fresh(store, long, None if filings.published else given.received)
         _check_items(store, specs, fresh)
