@@ -20,7 +20,7 @@ from tests.ingest.test_fuzz import BYTES, CELLS, damaged_bytes, damaged_parquet,
 from tests.ingest.test_sec import FILINGS, NUM, NUMBERS, SUB, tsv
 from xfactor.ingest import ingest_fundamentals, ingest_records, read_sec
 
-FEW, MANY = 150, 10_000
+FEW, MANY = 100, 10_000
 DATES = pd.to_datetime(["2009-05-04", "2009-08-06", "2009-12-31"])
 SYMBOLS = ["ONE", "TWO", "é"]
 RECORDS = pd.DataFrame(
