@@ -47,6 +47,8 @@ def damaged_zip(rng):
         lines = [line.split("\t") for line in members[name].split("\n")]
         for _ in range(rng.integers(0, 3)):
             line, kind = lines[rng.integers(len(lines))], rng.integers(4)
+            if not line:  # all of its cells are gone
+                continue
             at = rng.integers(len(line))
             if kind == 0:
                 line.insert(at, "")
