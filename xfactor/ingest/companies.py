@@ -10,9 +10,11 @@ import xarray as xr
 
 from xfactor import panel
 from xfactor.ingest.asked import path_of
+from xfactor.ingest.fields import constant_rows
 from xfactor.ingest.prices import SYMBOLS
 from xfactor.ingest.tables import Column, read_table
 
+SECTOR = "sector, one for all dates"
 COLUMNS = (
     Column("asset", "text", SYMBOLS, True),
     Column("sector", "text", ("gics sector", "industry sector")),
@@ -97,3 +99,61 @@ def sector_codes(
         old = moved[before.to_numpy()].tolist()
     codes = [number[told[s]] if s in told else c for s, c in zip(symbols, old, strict=True)]
     return np.array(codes, np.int16), words
+
+
+def sector_field(
+    stored: xr.Dataset, symbols: pd.Index, sectors: Mapping[str, str]
+) -> xr.DataArray | None:
+    """Return the field `sector` of a store, with its codes where a list of sectors names none.
+
+    Parameters
+    ----------
+    stored
+        An open store.
+    symbols
+        Of its assets.
+    sectors
+        Symbol -> sector.
+
+    Returns
+    -------
+    xarray.DataArray or None
+        Lazy (date, asset); None where there is nothing to say, or the store has a sector that is
+        not of this kind.
+    """
+    if not sectors:
+        return None
+    before = None
+    if "sector" in stored:
+        if stored["sector"].attrs.get("long_name") != SECTOR:
+            return None
+        before = stored["sector"].isel({panel.DATE: -1}).compute()
+    codes, words = sector_codes(symbols, sectors, before)
+    return constant_rows(stored, "sector", codes).assign_attrs(
+        long_name=SECTOR,
+        flag_values=list(range(len(words))),
+        flag_meanings=" ".join(words),
+        fill="forward",
+    )
+
+
+def renews(stored: xr.Dataset, sector: xr.DataArray) -> bool:
+    """Say whether a store has a sector, and another one.
+
+    Parameters
+    ----------
+    stored
+        An open store.
+    sector
+        What it is to have.
+
+    Returns
+    -------
+    bool
+        True if it has to be written.
+    """
+    if "sector" not in stored:
+        return False
+    old, last = stored["sector"], {panel.DATE: -1}
+    same = old.attrs["flag_meanings"] == sector.attrs["flag_meanings"]
+    return not (same and np.array_equal(old.isel(last), sector.isel(last)))

@@ -14,8 +14,8 @@ import xarray as xr
 from xfactor import panel
 from xfactor.ingest import ledger
 from xfactor.ingest.asked import can_name, day_of, path_of, rejects_of
-from xfactor.ingest.companies import Securities, read_securities, sector_codes
-from xfactor.ingest.fields import ONE_CLASS, Spec, constant_rows, publish, specs_of
+from xfactor.ingest.companies import Securities, read_securities, renews, sector_field
+from xfactor.ingest.fields import ONE_CLASS, Spec, publish, specs_of
 from xfactor.ingest.filings import match_filings, read_filings
 from xfactor.ingest.rejects import Rejects
 from xfactor.ingest.reports import Directory, directory, match, read_reports
@@ -28,7 +28,6 @@ from xfactor.store import open_panel, update_panel
 MAX_AGE_DAYS = 550
 # What an item becomes if nobody says; a share count times a price needs the splits between them.
 SHOWN_AS = {"shares_outstanding": "carried"}
-SECTOR = "sector, one for all dates"
 # Days from a period's end that are taken for its publication: more is a slip.
 LONGEST_LAG = 3_660
 ATTRS: dict[str, dict[str, Any]] = {
@@ -169,12 +168,12 @@ def ingest_fundamentals(
         }
         fresh = _fresh(store, long, None if reports.published else given.received)
         _check_items(store, specs, fresh)
-        sector = _sector(stored, assets, known.sectors)
+        sector = sector_field(stored, assets.names(), known.sectors)
         path, made, second = publish(
             store, fresh, specs, companies=_by_asset(known.companies, assets),
             beside={} if sector is None else {"sector": sector}, progress=progress,
         )  # fmt: skip
-        if sector is not None and _renewed(stored, sector):
+        if sector is not None and renews(stored, sector):
             update_panel(
                 sector.to_dataset(name="sector"), store, overwrite_missing=True, progress=progress
             )
@@ -477,32 +476,3 @@ def _class_notes(
     if without:
         notes.append(f"{len(without)} assets have no fundamentals: {listing(without)}")
     return notes
-
-
-def _sector(
-    stored: xr.Dataset, assets: Directory, sectors: Mapping[str, str]
-) -> xr.DataArray | None:
-    """Return the field `sector`, with the codes of the store where the list names none."""
-    before = None
-    if not sectors:
-        return None
-    if "sector" in stored:
-        if stored["sector"].attrs.get("long_name") != SECTOR:
-            return None  # it is somebody else's
-        before = stored["sector"].isel({panel.DATE: -1}).compute()
-    codes, words = sector_codes(assets.names(), sectors, before)
-    return constant_rows(stored, "sector", codes).assign_attrs(
-        long_name=SECTOR,
-        flag_values=list(range(len(words))),
-        flag_meanings=" ".join(words),
-        fill="forward",
-    )
-
-
-def _renewed(stored: xr.Dataset, sector: xr.DataArray) -> bool:
-    """Say whether the store has a sector, and another one."""
-    if "sector" not in stored:
-        return False
-    old, last = stored["sector"], {panel.DATE: -1}
-    same = old.attrs["flag_meanings"] == sector.attrs["flag_meanings"]
-    return not (same and np.array_equal(old.isel(last), sector.isel(last)))
