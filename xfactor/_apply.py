@@ -31,6 +31,7 @@ __all__ = [
     "Out",
     "again",
     "along",
+    "collect",
     "compute",
     "one",
     "over_variables",
@@ -267,6 +268,37 @@ def again(
     ]
 
 
+def collect(kernel: Kernel, args: Sequence[Arg], *, what: str, progress: bool = False) -> list[Any]:
+    """Run a kernel on each block of rows, now, and bring what it gives into memory.
+
+    Parameters
+    ----------
+    kernel
+        ``kernel(*arrays)`` with the arrays of one block, loop dims first; returns what is small
+        beside them, of any type.
+    args
+        Inputs, all with the same one loop dim.
+    what
+        Public name of the operation, for error messages.
+    progress
+        Show a bar on standard error if it takes more than a second.
+
+    Returns
+    -------
+    list
+        What the kernel gave for each block, in order.
+    """
+    laid = _graph.with_one_backing(lay_out(args, (), None, what))
+    if not laid.lazy:
+        return [kernel(*laid.arrays)]
+    with _bar(progress):
+        return list(dask.compute(*_graph.blocks(laid, kernel)))
+
+
+def _bar(progress: bool) -> Any:
+    return ProgressBar(minimum=1.0, out=sys.stderr) if progress else contextlib.nullcontext()
+
+
 def _several(result: Any, outs: Sequence[Out]) -> list[np.ndarray]:
     return list(result) if len(outs) > 1 else [result]
 
@@ -308,7 +340,7 @@ def compute(*objects: Any, progress: bool = False) -> tuple[Any, ...]:
         if v.chunks is not None
     ]
     arrays = [held[i].variables[name].data for i, name in lazy]
-    with ProgressBar(minimum=1.0, out=sys.stderr) if progress else contextlib.nullcontext():
+    with _bar(progress):
         values = dask.compute(*arrays)
     held = [o.copy() if isinstance(o, xr.Dataset) else o for o in held]
     for (i, name), value in zip(lazy, values, strict=True):

@@ -14,7 +14,6 @@ import pandas as pd
 import xarray as xr
 
 import xfactor as xf
-from xfactor.store import leases
 
 START = pd.Timestamp("2020-01-01")
 
@@ -58,7 +57,6 @@ def forked(task, *args):
 
 def main(address, kills, seed):
     """Kill so many writers; after each the store must be whole, with all that was acknowledged."""
-    leases.SILENCE = 0.0  # who is killed here is dead at once; elsewhere one waits to be sure
     rng = np.random.default_rng(seed)
     assert os.waitpid(forked(xf.write_panel, day(0), address), 0)[1] == 0
     began = time.monotonic()

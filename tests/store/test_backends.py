@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 
 import xfactor as xf
+from tests.store.conftest import needs
 from tests.store.test_store import assert_same_panel, failing
 from xfactor.store import append_table, read_table
 from xfactor.store.backends import backend_of
@@ -124,6 +125,76 @@ def test_write_panel__that_fails_can_be_done_again(address, panel):
     with pytest.raises(xf.PanelError, match="is there already"):
         xf.write_panel(panel, address)
     assert_same_panel(xf.open_panel(address), panel)
+
+
+# --- readers of older states ---------------------------------------------------------------------
+
+
+def swept(address):
+    """Remove older states, whatever their age."""
+    store = backend_of(address)
+    return store.gc(keep_days=0) if address.startswith("icechunk") else store.gc()
+
+
+def noise(panel):
+    """A field too large to lie in Icechunk's own files."""
+    x = np.random.default_rng(0).normal(size=(12, 300))
+    return xr.Dataset(
+        {"close": (("date", "asset"), x), "other": (("date", "asset"), x + 1)},
+        coords={"date": panel["date"], "asset": np.arange(300)},
+    )
+
+
+def right_or_told(old, want):
+    try:
+        return np.array_equal(old.compute(), want)
+    except xf.PanelError as problem:
+        return "rewritten since" in str(problem)
+
+
+def test_gc__tells_readers_of_older_states(address, panel):
+    want = noise(panel)
+    xf.write_panel(want, address)
+    old = xf.open_panel(address)
+    xf.update_panel(want[["close"]] * 2, address)
+    now = xf.open_panel(address)
+    assert swept(address) > 0
+    with pytest.raises(xf.PanelError, match=r"rewritten since.*Open it again"):
+        old["close"].compute()
+    np.testing.assert_array_equal(now["close"], want["close"] * 2)
+    for i in range(3):  # the chunks' names come round, and are still not those of the old state
+        xf.update_panel(want[["close"]] + i, address)
+        with pytest.raises(xf.PanelError, match=r"rewritten since.*Open it again"):
+            old["close"].compute()
+
+
+@pytest.mark.parametrize("sweep", [False, True])
+def test_readers__of_a_field_that_went_do_not_get_one_of_its_name(address, panel, sweep):
+    want = noise(panel)
+    xf.write_panel(want, address)
+    old = xf.open_panel(address)
+    xf.write_panel(want[["other"]], address, overwrite=True)
+    if sweep:
+        swept(address)
+    xf.add_fields(want[["close"]] * -1, address)
+    assert right_or_told(old["close"], want["close"])
+    np.testing.assert_array_equal(xf.open_panel(address)["close"], want["close"] * -1)
+
+
+# --- resumed ------------------------------------------------------------------------------------
+
+
+def test_resume__is_refused_where_nothing_can_be_kept(tmp_path, panel):
+    needs("icechunk")
+    address = f"icechunk://{tmp_path}/panel"
+    with pytest.raises(xf.PanelError, match=r"resume=True.*Icechunk.*Leave it out"):
+        xf.write_panel(panel, address, resume=True)
+    assert list(tmp_path.iterdir()) == []
+    xf.write_panel(panel.isel(date=slice(8)), address)
+    before = state(address)
+    with pytest.raises(xf.PanelError, match=r"resume=True.*Icechunk.*Leave it out"):
+        xf.append_panel(panel.isel(date=slice(8, 12)), address, resume=True)
+    assert_untouched(address, before)
 
 
 # --- addresses ----------------------------------------------------------------------------------

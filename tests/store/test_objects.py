@@ -1,6 +1,9 @@
 """Plain Zarr in a bucket: the lock, writers that died, damage."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import xarray as xr
@@ -9,7 +12,7 @@ import xfactor as xf
 from tests.store.conftest import needs
 from tests.store.test_icechunk import kill
 from tests.store.test_store import assert_same_panel
-from xfactor.store import leases, objects
+from xfactor.store import leases, objects, owners
 from xfactor.store.backends import backend_of
 from xfactor.store.tasks import Target
 
@@ -116,7 +119,7 @@ def test_lock__is_held_by_one(store, panel):
     new = panel.isel(date=slice(8, 12))
     with (
         backend_of(store).locked("a test"),
-        pytest.raises(xf.PanelError, match=r"being written by a test in process \d+ .*silent"),
+        pytest.raises(xf.PanelError, match=r"being written by a test in process \d+ .*silence"),
     ):
         xf.append_panel(new, store)
     assert xf.open_panel(store).sizes["date"] == 8
@@ -137,6 +140,24 @@ def test_lock__is_taken_over_from_one_who_is_silent(store, panel, monkeypatch):
             with pytest.raises(xf.PanelError, match="being written by another"):
                 xf.append_panel(panel.isel(date=slice(8, 12)), store)
     xf.append_panel(panel.isel(date=slice(8, 12)), store)
+    assert_same_panel(xf.open_panel(store), panel)
+
+
+def test_lock__of_a_process_that_was_killed_here_is_taken_over_at_once(store, panel):
+    """Whoever died elsewhere, or cannot be told from one who did, is waited for."""
+    ours, new = backend_of(store), panel.isel(date=slice(8, 12))
+    key = ours.place.beside(f".{ours.place.name}.lock")
+    died = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    lives = owners.me("append_panel") | {"pid": died.pid, "started": owners.started(died.pid)}
+    died.kill()
+    died.wait()
+    for other in ({"machine": "another"}, {"machine": None}, {"started": None}, {"pid": os.getpid(),
+                  "started": owners.started(os.getpid())}):  # fmt: skip
+        ours.bucket.write(key, json.dumps(lives | other).encode())
+        with pytest.raises(xf.PanelError, match=r"append_panel in process.* free in (300|299) s"):
+            xf.append_panel(new, store)
+    ours.bucket.write(key, json.dumps(lives).encode())
+    xf.append_panel(new, store)
     assert_same_panel(xf.open_panel(store), panel)
 
 

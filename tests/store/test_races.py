@@ -1,5 +1,6 @@
 """Several writers at once: what was acknowledged is there, what was refused was told why."""
 
+import json
 import multiprocessing
 import random
 import time
@@ -11,6 +12,9 @@ import pytest
 
 import xfactor as xf
 from tests.store import model as m
+from tests.store import racing
+from tests.store.conftest import needs
+from tests.store.test_icechunk import run
 
 START = pd.Timestamp("2020-01-01")
 
@@ -117,3 +121,56 @@ def test_update_panel_and_add_fields__beside_appends_lose_nothing(store):
     updates = [number for what, number, _, why in heard if what == "update"]
     assert found["close"].values[0, 0] in (updates or [0.0])
     assert len(appended) == 20
+
+
+# --- where nothing locks, and by leases ---------------------------------------------------------
+
+
+SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("s3", "icechunk")]
+
+
+@pytest.fixture(params=["icechunk+s3", *SLOW])
+def elsewhere(request, tmp_path):
+    """A store of one day in a bucket, or in a local repository."""
+    if "icechunk" in request.param:
+        needs("icechunk")
+    if "s3" in request.param:
+        url = f"{request.getfixturevalue('bucket')}/panel"
+        return xf.write_panel(racing.day(0), url if request.param == "s3" else f"icechunk+{url}")
+    return xf.write_panel(racing.day(0), f"icechunk://{tmp_path}/panel")
+
+
+TOLD = (*WHY, "another writer has published")
+
+
+def raced(address, *jobs):
+    """Have writers race; return what was acknowledged, and why the rest was not."""
+    told = [json.loads(line) for line in run("racing.py", address, *jobs).splitlines()]
+    refused = [t["why"] for t in told if t["why"]]
+    assert refused, "some were refused: else nobody raced"
+    assert all(any(w in why for w in TOLD) for why in refused), set(refused)
+    done = [t for t in told if not t["why"]]
+    assert len(done) == len(jobs) * racing.TURNS
+    return done
+
+
+def test_append_panel__by_4_processes_loses_nothing_elsewhere(elsewhere):
+    done = raced(elsewhere, *["append"] * 4)
+    want = {0: 0} | {t["at"]: t["number"] for t in done}
+    found = xf.open_panel(elsewhere)["a"].values
+    assert sorted(want) == list(range(41))
+    np.testing.assert_array_equal(found, [[want[i]] * 4 for i in range(41)])
+
+
+def test_store__written_by_4_processes_in_4_ways_loses_nothing_elsewhere(elsewhere):
+    done = raced(elsewhere, "append", "append", "restate", "add")
+    found = xf.open_panel(elsewhere).load()
+    want = {t["at"]: t["number"] for t in done if t["job"] == "append"}
+    assert found.sizes["date"] == 21
+    np.testing.assert_array_equal(found["a"][1:], [[want[i]] * 4 for i in range(1, 21)])
+    restated = [t["number"] for t in done if t["job"] == "restate"]
+    np.testing.assert_array_equal(found["a"][0], [0, 0, restated[-1], 0])
+    added = {t["at"]: t["number"] for t in done if t["job"] == "add"}
+    assert set(found.data_vars) == {"a", *added}
+    for name, number in added.items():
+        assert found[name][0, 0] == number

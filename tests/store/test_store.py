@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import tracemalloc
+import weakref
 from pathlib import Path
 
 import dask
@@ -447,17 +449,17 @@ def test_write_panel__holds_no_field_whole(tmp_path):
     """Chunks are written as they come: never more than a few are alive at a time."""
     alive, most = 0, 0
 
-    class Counted(np.ndarray):
-        def __del__(self):
-            nonlocal alive
-            if self.base is None:
-                alive -= 1
+    def gone():
+        nonlocal alive
+        alive -= 1
 
     def block(block_info=None):
         nonlocal alive, most
+        made = np.zeros((10, 50))
+        weakref.finalize(made, gone)
         alive += 1
         most = max(most, alive)
-        return np.zeros((10, 50)).copy().view(Counted)
+        return made
 
     lazy = da.map_blocks(block, chunks=((10,) * 40, (50,)), dtype=float, meta=np.empty((0, 0)))
     ds = xr.Dataset(
@@ -466,8 +468,25 @@ def test_write_panel__holds_no_field_whole(tmp_path):
     )
     with dask.config.set(scheduler="synchronous"):
         xf.write_panel(ds, tmp_path / "p")
-    assert most <= 41  # counted once a block; the graph itself is bounded by the scheduler
+    assert most <= 3
+    assert alive == 0
     assert xf.open_panel(tmp_path / "p").sizes["date"] == 400
+
+
+def test_write_panel__makes_no_copy_of_data_in_memory(tmp_path):
+    data = np.random.default_rng(1).normal(size=(256 * 20, 500))
+    ds = xr.Dataset(
+        {"a": (("date", "asset"), data)},
+        coords={"date": pd.date_range("2000", periods=len(data)), "asset": np.arange(500)},
+    )
+    with dask.config.set(scheduler="synchronous"):
+        xf.write_panel(ds.isel(date=slice(256)), tmp_path / "warm")
+        tracemalloc.start()
+        xf.write_panel(ds, tmp_path / "p")
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < data.nbytes / 3  # a few chunks of the 20
+    np.testing.assert_array_equal(xf.open_panel(tmp_path / "p")["a"], data)
 
 
 # --- readers of older states --------------------------------------------------------------------

@@ -1,10 +1,11 @@
 """Arrays of a store, read by their published metadata and written in whole chunks."""
 
 import asyncio
+import contextlib
 import json
 import os
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -34,8 +35,11 @@ class Opener(Protocol, Hashable):
     def open(self) -> Store:
         """Open the Zarr store."""
 
-    def taken(self, mark: str) -> bool:
-        """Say whether the names of an array's chunks stand for a later state by now."""
+    def taken(self, mark: str, failed: bool = False) -> bool:
+        """Say whether the names of an array's chunks stand for a later state, or none, by now.
+
+        Asked after each read, and, with `failed`, to find out why one has failed.
+        """
 
 
 class MissingChunk(OSError):
@@ -74,6 +78,8 @@ class Flushing(LocalStore):
 
     async def set(self, key: str, value: Buffer) -> None:
         """Write the bytes of a key and have the system begin to flush them."""
+        if not self.root.is_dir():  # it would be made anew, and tasks of a dead write live on
+            raise FileNotFoundError(f"the folder {self.root} is not there (any more)")
         await super().set(key, value)
         await asyncio.to_thread(begin_flush, self.root / key)
 
@@ -112,7 +118,7 @@ class Folder:
         found = LocalStore(self.path, read_only=True)
         return Strict(found) if self.strict else found
 
-    def taken(self, mark: str) -> bool:
+    def taken(self, mark: str, failed: bool = False) -> bool:
         """Say whether a later state has left its mark."""
         try:
             return int((Path(self.path) / mark).read_text()) > (self.version or 0)
@@ -198,10 +204,20 @@ class StoredArray:
                     raise Rewritten("it was rewritten since the panel was opened")
                 return values.astype(object) if self.dtype == object else values
             except Exception as problem:
-                if pause is None or isinstance(problem, Rewritten):
+                if isinstance(problem, Rewritten):
                     raise self._unreadable(region, problem) from problem
+                if pause is None:
+                    raise self._unreadable(region, self._cause(problem)) from problem
                 time.sleep(pause)
         raise AssertionError
+
+    def _cause(self, problem: Exception) -> Exception:
+        with contextlib.suppress(Exception):  # what cannot answer has told its own reason
+            if self.opener.taken(self.mark, failed=True):
+                return Rewritten(
+                    "it was rewritten since the panel was opened, and older states were removed"
+                )
+        return problem
 
     def _unreadable(self, region: Any, problem: Exception) -> _panel.PanelError:
         first = region[0] if isinstance(region, tuple) and region else region
@@ -254,8 +270,24 @@ class StoredArray:
 
     def write(self, region: tuple[slice, ...], values: np.ndarray) -> Receipt:
         """Write whole chunks; return what the one who publishes must be told of it."""
-        self.array[region] = values
+        with writing(self.name):
+            self.array[region] = values
         return None
+
+
+@contextlib.contextmanager
+def writing(what: str) -> Iterator[None]:
+    """Turn what a disk or a network says to a write into one line."""
+    try:
+        yield
+    except _panel.PanelError:
+        raise
+    except Exception as problem:
+        raise _panel.error(
+            f"{what!r} cannot be written: {reason(problem)}",
+            "room, and the right to write there",
+            "Nothing was published. Make room (xfactor store gc) or mend it, then do it again",
+        ) from problem
 
 
 def reason(problem: Exception) -> str:
@@ -263,4 +295,6 @@ def reason(problem: Exception) -> str:
     text = str(problem) or type(problem).__name__
     if "checksum" in text.lower():
         return "its checksum does not match its bytes"
-    return text.splitlines()[0][:200]
+    if isinstance(problem, OSError) and problem.strerror:
+        return problem.strerror
+    return text.splitlines()[0].strip(" x|")[:200]

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from xfactor import panel as _panel
 from xfactor.store.plain import PlainStore
@@ -40,6 +41,11 @@ def backend_of(path: PathLike, backend: str | None = None) -> Backend:
     from xfactor.store.objects import BucketStore  # not before it is needed: imports stay light
 
     return BucketStore(place_of(text))
+
+
+def as_path(path: PathLike) -> Any:
+    """Return what a write returns: a URL as it was given, a folder as a Path."""
+    return path if isinstance(path, str) and "://" in path else Path(path)
 
 
 def _icechunk(text: str) -> Backend:

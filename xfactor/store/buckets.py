@@ -78,7 +78,7 @@ class Objects:
         made = ObjectStore(_opened(self.place, self.prefix), read_only=self.version is not None)
         return made if self.version is None else Strict(made)
 
-    def taken(self, mark: str) -> bool:
+    def taken(self, mark: str, failed: bool = False) -> bool:
         """Say whether a later state has left its mark."""
         found = Bucket(self.place).read(f"{self.prefix}/{mark}")
         return found is not None and int(found.content) > (self.version or 0)

@@ -13,7 +13,7 @@ from zarr.core.metadata.v3 import ArrayV3Metadata
 from zarr.storage import StorePath
 
 from xfactor import panel as _panel
-from xfactor.store.arrays import Receipt, StoredArray
+from xfactor.store.arrays import Receipt, StoredArray, writing
 from xfactor.store.repositories import library
 
 
@@ -54,7 +54,7 @@ class Forked:
         library()
         return self.session().store
 
-    def taken(self, mark: str) -> bool:
+    def taken(self, mark: str, failed: bool = False) -> bool:
         """Say that nobody else writes to it."""
         return False
 
@@ -75,7 +75,9 @@ class IceArray(StoredArray):
             )
         path = StorePath(session.store, self.name)
         metadata = ArrayV3Metadata.from_dict(self.metadata)
-        zarr.Array(zarr.AsyncArray(metadata, path, {"write_empty_chunks": True}))[region] = values
+        array = zarr.Array(zarr.AsyncArray(metadata, path, {"write_empty_chunks": True}))
+        with writing(self.name):
+            array[region] = values
         key = self.key(tuple(s.start // c for s, c in zip(region, self.chunks, strict=True)))
         if here is None:
             return self.opener.token, key, pickle.dumps(session)

@@ -108,14 +108,21 @@ class IceStore:
             for v in found if v.metadata.get("format") == snapshots.FORMAT
         ]  # fmt: skip
 
+    def check_resume(self) -> None:
+        """Refuse: what was not committed is not there."""
+        raise _panel.error(
+            f"resume=True was given for {self.address}",
+            "plain Zarr, for Icechunk keeps nothing of a write that was not committed",
+            "Leave it out: a write that failed begins anew, or append in several steps",
+        )
+
     @contextlib.contextmanager
     def locked(self, what: str) -> Iterator[None]:
         """Hold the lock of a local store; elsewhere a commit that was overtaken is refused."""
         if self.path is None:
             yield
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with lock(self.path.with_name(f".{self.path.name}.lock"), self.address, what):
+        with lock(self.path, self.address, what):
             yield
 
     def stage(self, key: str, resume: bool, base: Snapshot | None = None) -> "IceStage":
@@ -124,7 +131,7 @@ class IceStore:
         Parameters
         ----------
         key, resume
-            Of no use here: what a dead writer has not committed is not there.
+            Of no use here, see `check_resume`.
         base
             The published state.
         """
@@ -170,7 +177,17 @@ class IceStore:
         with explained(self.address):
             repo = repository(self.place)
             repo.expire_snapshots(before)
-            return int(repo.garbage_collect(before).bytes_deleted)
+        return self.sweep(before)
+
+    def sweep(self, before: datetime) -> int:
+        """Remove what no version needs; return the bytes freed.
+
+        In a local folder, whose lock is held, nobody is writing, so that is what dead writers left.
+        In a bucket what is younger than `before` may be about to be published.
+        """
+        limit = before if self.path is None else datetime.now(UTC)
+        with explained(self.address):
+            return int(repository(self.place).garbage_collect(limit).bytes_deleted)
 
 
 class IceStage:
@@ -268,11 +285,16 @@ class IceStage:
                     put(self._session.store, f"{name}/{METADATA}", arrays[name])
 
     def discard(self) -> None:
-        """Forget what was written; a local repository that was made for it goes too."""
+        """Forget what was written; in a local folder its bytes go too."""
         self._forget()
-        if self._made and self.store.path is not None and not self.store.exists():
+        if self.store.path is None:
+            return
+        if self._made and not self.store.exists():
             forget()
             shutil.rmtree(self.store.path, ignore_errors=True)
+        else:
+            with contextlib.suppress(_panel.PanelError):  # the next clean-up removes them
+                self.store.sweep(datetime.now(UTC))
 
     def _forget(self) -> None:
         for token in self._tokens.values():

@@ -1,19 +1,19 @@
 """One writer at a time in a bucket, where nobody notices that a process has died.
 
-The lock is an object that its holder renews; who finds one that has not been renewed for long takes
-it over. Each step, to make it, to renew it, to take it over, is a conditional write: two cannot
-both succeed.
+The lock is an object that its holder renews; who finds one that has not been renewed for long, or
+whose holder was a process of the same machine and runs no more, takes it over. Each step, to make
+it, to renew it, to take it over, is a conditional write: two cannot both succeed.
 """
 
 import contextlib
 import json
 import os
-import socket
 import threading
 import time
 from collections.abc import Iterator
 
 from xfactor import panel as _panel
+from xfactor.store import owners
 from xfactor.store.buckets import Bucket
 
 # A lock that is silent for so many seconds has no holder any more; a holder that could not renew
@@ -101,13 +101,12 @@ def lease(bucket: Bucket, key: str, address: str, what: str) -> Iterator[Lease]:
     PanelError
         If another holds it.
     """
-    owner = {"what": what, "host": socket.gethostname(), "pid": os.getpid(), "since": time.time()}
-    content = json.dumps(owner | {"nonce": os.urandom(8).hex()}).encode()
+    content = json.dumps(owners.me(what) | {"nonce": os.urandom(8).hex()}).encode()
     etag = bucket.write(key, content, new=True)
     if etag is None:
         found = bucket.read(key)
         silent = 0.0 if found is None else time.time() - found.age
-        if found is not None and silent > SILENCE:
+        if found is not None and (silent > SILENCE or _is_dead(found.content)):
             etag = bucket.write(key, content, etag=found.etag)
         if etag is None:
             raise _held(address, found.content if found else b"", silent)
@@ -118,14 +117,20 @@ def lease(bucket: Bucket, key: str, address: str, what: str) -> Iterator[Lease]:
         held.release()
 
 
+def _is_dead(text: bytes) -> bool:
+    owner = owners.read(text)
+    return owner is not None and owners.is_dead(owner)
+
+
 def _held(address: str, text: bytes, silent: float) -> _panel.PanelError:
-    try:
-        owner = json.loads(text)
+    owner = owners.read(text)
+    who = "another process"
+    if owner is not None:
         who = f"{owner['what']} in process {owner['pid']} on {owner['host']}"
-    except (ValueError, KeyError, TypeError):
-        who = "another process"
+    left = max(0.0, SILENCE - max(0.0, silent))
     return _panel.error(
         f"{address} is being written by {who}, which said so {max(0.0, silent):.0f} s ago",
         "one writer at a time",
-        f"Try again; a writer that is silent for {SILENCE:.0f} s is taken to be dead",
+        f"Try again; if it was killed on another machine, the store is free in {left:.0f} s "
+        f"({SILENCE:.0f} s of silence)",
     )

@@ -4,22 +4,23 @@ import contextlib
 import fcntl
 import json
 import os
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from xfactor import panel as _panel
+from xfactor.store import owners
+from xfactor.store.arrays import writing
 
 
 @contextlib.contextmanager
-def lock(path: Path, store: str, what: str) -> Iterator[None]:
+def lock(folder: Path, store: str, what: str) -> Iterator[None]:
     """Hold the lock of a store; the operating system gives it back when a process dies.
 
     Parameters
     ----------
-    path
-        The lock file; it exists while someone writes, and says who.
+    folder
+        Of the store. The lock file lies beside it; it exists while someone writes, and says who.
     store
         The store, for the message.
     what
@@ -33,15 +34,16 @@ def lock(path: Path, store: str, what: str) -> Iterator[None]:
     Raises
     ------
     PanelError
-        If another process, or another thread of this one, holds it.
+        If another process, or another thread of this one, holds it, or nothing can be written.
     """
-    handle = _acquire(path, store)
+    path = folder.with_name(f".{folder.name}.lock")
+    with writing(store):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = _acquire(path, store)
     try:
-        owner = {
-            "what": what, "host": socket.gethostname(), "pid": os.getpid(), "since": time.time(),
-        }  # fmt: skip
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps(owner).encode(), 0)
+        with contextlib.suppress(OSError):  # on a full disk it is held and says nothing
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, json.dumps(owners.me(what)).encode(), 0)
         yield
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -68,14 +70,13 @@ def _acquire(path: Path, store: str) -> int:
 
 
 def _held(text: bytes, store: str) -> _panel.PanelError:
-    try:
-        owner = json.loads(text)
+    owner = owners.read(text)
+    who = "another process, since a moment ago"
+    if owner is not None:
         who = (
             f"{owner['what']} in process {owner['pid']} on {owner['host']}, "
             f"for {max(0, time.time() - owner['since']):.0f} s"
         )
-    except (ValueError, KeyError, TypeError):
-        who = "another process, since a moment ago"
     return _panel.error(
         f"{store} is being written by {who}", "one writer at a time", "Wait for it, then try again"
     )

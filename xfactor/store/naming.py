@@ -15,6 +15,9 @@ NAMINGS = (
 )
 
 
+ENCODING = "chunk_key_encoding"
+
+
 def state_naming(
     base: Mapping[str, Any] | None, metadata: Mapping[str, Any], restated: bool
 ) -> Mapping[str, Any]:
@@ -32,16 +35,24 @@ def state_naming(
     Returns
     -------
     dict
-        A ``chunk_key_encoding``.
+        What the array's metadata say as `ENCODING`.
     """
     if base is None:
         return NAMINGS[0]
     there = (NAMINGS[0], NAMINGS[2]) if not metadata["shape"] else NAMINGS
-    naming = base["chunk_key_encoding"]
+    naming = base[ENCODING]
     if not restated:
         return naming
     at = next((i for i, n in enumerate(there) if n == naming), 0)
     return there[(at + 1) % len(there)]
+
+
+def other_marks(array: StoredArray) -> list[str]:
+    """Return the marks of the namings that a published array does not have."""
+    return [
+        StoredArray(array.opener, array.name, json.dumps(array.metadata | {ENCODING: naming})).mark
+        for naming in NAMINGS if naming != array.metadata[ENCODING]
+    ]  # fmt: skip
 
 
 def has_naming(key: str, array: StoredArray) -> bool:

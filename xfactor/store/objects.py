@@ -21,7 +21,7 @@ from xfactor.store import snapshots
 from xfactor.store.arrays import Receipt, StoredArray
 from xfactor.store.buckets import Bucket, Found, Objects
 from xfactor.store.leases import Lease, lease
-from xfactor.store.naming import has_naming, renamed, state_naming
+from xfactor.store.naming import ENCODING, has_naming, other_marks, renamed, state_naming
 from xfactor.store.snapshots import Snapshot
 from xfactor.store.transaction import lost_race
 from xfactor.store.urls import Place
@@ -88,6 +88,9 @@ class BucketStore:
         )
 
     # --- writing --------------------------------------------------------------------------------
+
+    def check_resume(self) -> None:
+        """Accept: what is staged stays."""
 
     @contextlib.contextmanager
     def locked(self, what: str) -> Iterator[None]:
@@ -172,6 +175,11 @@ class BucketStore:
             name = _array_of(path)  # None for marks, metadata and what others have put there
             if name in arrays or (name is not None and f"{name}/{METADATA}" not in there):
                 gone.append(path)
+        restated = {name for name in map(_array_of, gone) if name in arrays}
+        self.bucket.write_all(  # whoever reads them will be told
+            (self.key(mark), str(published.version).encode())
+            for name in sorted(restated) for mark in other_marks(arrays[name])
+        )  # fmt: skip
         self.bucket.remove([self.key(path) for path in gone])
         return sum(there[path] for path in gone)
 
@@ -205,7 +213,7 @@ class BucketStage:
         """Return an array to write chunks of; see `Stage.array`."""
         naming = state_naming(base, metadata, restated)
         self._there = None
-        return StoredArray(self.opener, name, json.dumps(metadata | {"chunk_key_encoding": naming}))
+        return StoredArray(self.opener, name, json.dumps(metadata | {ENCODING: naming}))
 
     def written(self, array: StoredArray) -> set[str]:
         """Return the chunks of an array that are written already."""
@@ -248,21 +256,15 @@ class BucketStage:
         base = self._base.arrays.get(name) if self._base is not None else None
         staged = self.written(array)
         pairs = [(f"{self.prefix}/{name}/{k}", self.store.key(name, k)) for k in staged]
-        if base is not None and base["chunk_key_encoding"] != array.metadata["chunk_key_encoding"]:
-            self._take_naming(name, array, version)
-            if base["chunk_grid"] == array.metadata["chunk_grid"]:
+        if base is None or base[ENCODING] != array.metadata[ENCODING]:
+            if self._base is not None:  # who reads an older state that had these names is told
+                self.store.bucket.write(self.store.key(array.mark), str(version).encode())
+            if base is not None and base["chunk_grid"] == array.metadata["chunk_grid"]:
                 pairs += [
                     (self.store.key(name, old), self.store.key(name, new))
                     for old, new in renamed(base, array) if new not in staged
                 ]  # fmt: skip
         self.store.bucket.copy(pairs)
-
-    def _take_naming(self, name: str, array: StoredArray, version: int) -> None:
-        """Leave a mark for readers of an older state that had the names this one takes."""
-        start = f"{self.store.key(name)}/"
-        there = self.store.bucket.sizes(self.store.key(name))
-        if any(has_naming(k.removeprefix(start), array) for k in there):
-            self.store.bucket.write(self.store.key(array.mark), str(version).encode())
 
     def discard(self) -> None:
         """Remove what was staged."""

@@ -27,9 +27,9 @@ from typing import Any
 
 from xfactor import panel as _panel
 from xfactor.store import snapshots
-from xfactor.store.arrays import Folder, Receipt, StoredArray, sync_file
+from xfactor.store.arrays import Folder, Receipt, StoredArray, sync_file, writing
 from xfactor.store.locks import lock
-from xfactor.store.naming import has_naming, renamed, state_naming
+from xfactor.store.naming import ENCODING, has_naming, other_marks, renamed, state_naming
 from xfactor.store.snapshots import Snapshot
 
 METADATA = "zarr.json"
@@ -95,11 +95,13 @@ class PlainStore:
 
     # --- writing --------------------------------------------------------------------------------
 
+    def check_resume(self) -> None:
+        """Accept: what is staged stays."""
+
     @contextlib.contextmanager
     def locked(self, what: str) -> Iterator[None]:
         """Hold the lock of the store."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with lock(self.path.with_name(f".{self.path.name}.lock"), self.address, what):
+        with lock(self.path, self.address, what):
             yield
 
     def stage(self, key: str, resume: bool, base: Snapshot | None = None) -> "Staging":
@@ -126,7 +128,8 @@ class PlainStore:
         folder = self.path.with_name(f"{prefix}{key}-{uuid.uuid4().hex[:8]}.partial")
         if found:
             os.rename(found[0], folder)  # whoever still writes to the old name writes to nothing
-        folder.mkdir(exist_ok=True)
+        with writing(self.address):
+            folder.mkdir(exist_ok=True)
         return Staging(self, folder)
 
     def _restore(self) -> None:
@@ -157,16 +160,20 @@ class PlainStore:
     def gc(self) -> int:
         """Remove what no published state needs; return the bytes that were freed."""
         published = self.snapshot()
-        self._restore()
         freed = 0
         for name in published.arrays:
             folder = self.path / name
-            kept = {folder / key for key in published.array(name).keys()}
-            for file in _chunk_files(folder):
-                if file not in kept:
-                    freed += file.stat().st_size if file.stat().st_nlink == 1 else 0
-                    file.unlink()
+            array = published.array(name)
+            kept = {folder / key for key in array.keys()}
+            gone = [file for file in _chunk_files(folder) if file not in kept]
+            for file in gone:
+                freed += file.stat().st_size if file.stat().st_nlink == 1 else 0
+                file.unlink()
+            with contextlib.suppress(OSError):  # a full disk: whoever reads them is not told why
+                for mark in other_marks(array) if gone else ():
+                    replace_file(self.path / mark, str(published.version).encode())
             _prune(folder)
+        self._restore()  # last: it needs room
         return freed
 
 
@@ -203,7 +210,7 @@ class Staging:
             Published cells change.
         """
         naming = state_naming(base, metadata, restated)
-        return StoredArray(self.opener, name, json.dumps(metadata | {"chunk_key_encoding": naming}))
+        return StoredArray(self.opener, name, json.dumps(metadata | {ENCODING: naming}))
 
     def written(self, array: StoredArray) -> set[str]:
         """Return the chunks of an array that are written already."""
@@ -233,20 +240,23 @@ class Staging:
         """
         arrays = dict(kept) | {n: a.metadata for n, a in changed.items()}
         document = snapshots.group_document(attributes, arrays, books)
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(sync_file, [p for p in self.folder.rglob("*") if _is_chunk(p)]))
-        if not self.store.exists():
-            self._publish_new(changed, document)
-            return
-        published = self.store.snapshot()
-        for name, array in changed.items():
-            self._move_in(name, array, published)
-        for name in published.arrays.keys() - arrays.keys():
-            (self.store.path / name / METADATA).unlink(missing_ok=True)  # its chunks are being read
-        replace_file(self.store.path / METADATA, document.encode())
-        # From here on it is published. What follows is for readers of single arrays.
-        for name, array in changed.items():
-            write_metadata(self.store.path / name / METADATA, array.metadata)
+        with writing(self.store.address):
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(sync_file, [p for p in self.folder.rglob("*") if _is_chunk(p)]))
+            if not self.store.exists():
+                self._publish_new(changed, document)
+                return
+            published = self.store.snapshot()
+            for name, array in changed.items():
+                self._move_in(name, array, published)
+            for name in published.arrays.keys() - arrays.keys():  # its chunks are being read
+                (self.store.path / name / METADATA).unlink(missing_ok=True)
+            replace_file(self.store.path / METADATA, document.encode())
+        # From here on it is published. What follows is for readers of single arrays, and done by
+        # the next write if the disk is full.
+        with contextlib.suppress(OSError):
+            for name, array in changed.items():
+                write_metadata(self.store.path / name / METADATA, array.metadata)
         self.discard()
 
     def _publish_new(self, changed: Mapping[str, StoredArray], document: str) -> None:
@@ -266,8 +276,7 @@ class Staging:
         base = published.arrays.get(name)
         staged = self.written(array)
         touched = {target}
-        encoding = "chunk_key_encoding"
-        if base is None or base[encoding] != array.metadata[encoding]:
+        if base is None or base[ENCODING] != array.metadata[ENCODING]:
             self._take_naming(target, array, published.version + 1)
             if base is not None and base["chunk_grid"] == array.metadata["chunk_grid"]:
                 touched |= _link(target, base, array, staged)

@@ -126,6 +126,14 @@ class Pinned:
             session = repository(self.place).readonly_session(snapshot_id=self.version)
         return Strict(session.store)
 
-    def taken(self, mark: str) -> bool:
-        """Say that chunks of a version are never replaced."""
+    def taken(self, mark: str, failed: bool = False) -> bool:
+        """Say whether the version is no more; chunks of one are never replaced."""
+        if not failed:
+            return False
+        with explained(self.place.address):
+            repo = library().Repository.open(self.place.storage())  # one that remembers nothing
+        try:
+            repo.readonly_session(snapshot_id=self.version)
+        except library().IcechunkError:
+            return True
         return False

@@ -1,9 +1,12 @@
 """Stores rewritten with another layout: other chunks, more room, today's format."""
 
+from typing import Any
+
 import xarray as xr
 
 from xfactor import panel as _panel
 from xfactor.store import layout, values
+from xfactor.store.backends import PathLike, as_path, backend_of
 from xfactor.store.opening import opened, stored_variable
 from xfactor.store.snapshots import FORMAT_VERSION, Snapshot
 from xfactor.store.transaction import Backend, Transaction, transaction
@@ -11,10 +14,63 @@ from xfactor.store.transaction import Backend, Transaction, transaction
 DATE, ASSET = _panel.DATE, _panel.ASSET
 
 
+def rechunk_panel(
+    path: PathLike, *, chunk_dates: int | None = None, capacity: int | None = None,
+    progress: bool = False, backend: str | None = None,
+) -> Any:  # fmt: skip
+    """Rewrite a store with other chunks, or more room for new listings.
+
+    All fields are read and written once, chunk by chunk; the new layout becomes visible in one
+    step, and readers of the old one go on reading it.
+
+    Parameters
+    ----------
+    path
+        The store.
+    chunk_dates
+        Dates in a chunk; as they are if not given.
+    capacity
+        Assets that the chunks have room for; if not given, those there are and a sixteenth more.
+    progress
+        Show a bar on standard error if it takes more than a second.
+    backend
+        As in `write_panel`.
+
+    Returns
+    -------
+    pathlib.Path or str
+        The store's path.
+
+    Raises
+    ------
+    PanelError
+        If there are more assets than `capacity`, or another process is writing.
+
+    Examples
+    --------
+    >>> import tempfile, xfactor as xf
+    >>> panel, truth = xf.simulate_panel(dates=20, assets=5, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = xf.write_panel(panel, folder + "/panel.zarr")
+    ...     path = xf.rechunk_panel(path, chunk_dates=10)
+    ...     xf.open_panel(path)["close"].chunks
+    ((10, 10), (5,))
+    """
+    store = backend_of(path, backend)
+    with transaction(store, "rechunk_panel") as t:
+        stored = opened(t.published)
+        n = stored.sizes[ASSET]
+        width = layout.capacity(n) if capacity is None else _panel.positive("capacity", capacity)
+        if width < n:
+            raise _panel.error(f"capacity={width} was given", f"at least {n} assets", "Raise it")
+        dates = chunk_dates or grid(t.published, stored)[0]
+        rewrite(t, _panel.positive("chunk_dates", dates), width, progress)
+    return as_path(path)
+
+
 def rewrite(t: Transaction, dates: int, width: int, progress: bool) -> None:
     """Write all fields anew, with so many dates and room for so many assets in a chunk."""
-    base = t.base
-    assert base is not None
+    base = t.published
     old = base.format_version < FORMAT_VERSION
     for name in base.variables:
         array = base.array(name)

@@ -38,6 +38,22 @@ def read_table(
     -------
     dict of numpy.ndarray
         Columns of one length; empty if there is no such table.
+
+    Raises
+    ------
+    PanelError
+        If there is no store, or no such column.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, xfactor as xf
+    >>> panel, truth = xf.simulate_panel(dates=20, assets=5, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = xf.write_panel(panel, folder + "/panel.zarr")
+    ...     split = {"asset": np.array([3]), "ratio": np.array([2.0])}
+    ...     xf.store.append_table(path, "splits", split)
+    ...     xf.store.read_table(path, "splits", ["ratio"])
+    {'ratio': array([2.])}
     """
     snapshot = backend_of(path, backend).snapshot()
     there = table_columns(snapshot, name)
@@ -71,16 +87,32 @@ def append_table(
         there.
     backend
         As in `write_panel`.
+
+    Raises
+    ------
+    PanelError
+        Before anything is touched: if the columns differ in length, or from those of the table;
+        or if another process is writing.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, xfactor as xf
+    >>> panel, truth = xf.simulate_panel(dates=20, assets=5, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = xf.write_panel(panel, folder + "/panel.zarr")
+    ...     for asset in (3, 4):
+    ...         xf.store.append_table(path, "delisted", {"asset": np.array([asset])})
+    ...     xf.panel_info(path).tables
+    {'delisted': 2}
     """
     store = backend_of(path, backend)
     with store.locked("append_table"):
         check_rows(store.snapshot(), {name: columns})
         make_room(store, 0, False)
         with transaction(store, "append_table", held=True) as t:
-            assert t.base is not None
             add_rows(t, {name: columns})
             t.write()
-            t.publish(t.base.attrs, t.base.coords)
+            t.publish(t.published.attrs, t.published.coords)
 
 
 def table_names(snapshot: Snapshot) -> list[str]:

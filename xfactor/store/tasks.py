@@ -1,8 +1,10 @@
 """What a task writes: one chunk of one array, and the graph of all of them."""
 
+import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 import dask.array as da
@@ -50,7 +52,7 @@ class Target:
         given = np.asarray(given)
         if self.finite:
             values.check_finite(self.new.name, given)
-        stored = values.stored_values(given, self.new.metadata)
+        stored = values.stored_values(self.new.name, given, self.new.metadata)
         region = self.new.region(self.axis, block.chunk)
         shape = tuple(s.stop - s.start for s in region)
         if stored.shape != shape or block.kept or self.keep or self.columns is not None:
@@ -158,7 +160,16 @@ class Work:
             chunks[self.target.axis] = layout.block_lengths(self.blocks)
         if isinstance(self.data, da.Array):
             return self.data.rechunk(dict(enumerate(chunks)))
-        return da.from_array(self.data, chunks=tuple(chunks), name=False)
+        return _views(np.asarray(self.data), tuple(chunks))
+
+
+def _views(data: np.ndarray, chunks: tuple[Any, ...]) -> da.Array:
+    """Return an array as dask has it, each block a view: `da.from_array` copies all of it."""
+    cut = da.core.normalize_chunks(chunks, data.shape, dtype=data.dtype)
+    name = f"xfactor-given-{uuid.uuid4().hex}"
+    keys = product([name], *(range(len(lengths)) for lengths in cut))
+    blocks = [data[at] for at in da.core.slices_from_chunks(cut)]
+    return da.Array(dict(zip(keys, blocks, strict=True)), name, cut, dtype=data.dtype)
 
 
 def write_tasks(todo: Sequence[tuple[Work, Collection[int]]]) -> da.Array:

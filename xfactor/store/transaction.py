@@ -1,6 +1,8 @@
 """One write to a store: what changes in which array, done block by block, published at the end."""
 
 import contextlib
+import hashlib
+import json
 import random
 import sys
 import time
@@ -9,6 +11,7 @@ from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from dask.diagnostics import ProgressBar
 
@@ -81,6 +84,9 @@ class Backend(Protocol):
 
     address: str
 
+    def check_resume(self) -> None:
+        """Raise if nothing of a write that failed can be kept."""
+
     def exists(self) -> bool:
         """Say whether something is there."""
 
@@ -132,6 +138,12 @@ class Transaction:
     def _stage(self) -> Stage:
         """Made when it is first needed, so that a refusal touches nothing."""
         return self.backend.stage(self._key, self._resume, self.base)
+
+    @property
+    def published(self) -> Snapshot:
+        """What is published now; not for a store that is new."""
+        assert self.base is not None
+        return self.base
 
     def discard(self) -> None:
         """Forget what was written, unless it is to be resumed."""
@@ -217,7 +229,7 @@ class Transaction:
         array = self._stage.array(name, metadata, before, not extends)
         self._changed[name] = array
         if 0 not in array.shape:
-            stored = values.stored_values(np.asarray(variable.values), metadata)
+            stored = values.stored_values(name, np.asarray(variable.values), metadata)
             array.write(array.region(None, 0), stored)
 
     def _extends(self, name: str, variable: xr.Variable) -> bool:
@@ -323,3 +335,14 @@ def transaction(
         except BaseException:
             made.discard()
             raise
+
+
+def write_key(panel: xr.Dataset) -> str:
+    """Return what tells one write from another: labels and schema."""
+    digest = hashlib.sha256()
+    for dim in (_panel.DATE, _panel.ASSET):
+        labels = panel.indexes.get(dim, pd.Index([]))
+        digest.update(repr(pd.util.hash_pandas_object(labels).sum()).encode())
+    schema = sorted((str(n), str(v.dtype), v.dims, v.shape) for n, v in panel.variables.items())
+    digest.update(json.dumps(schema, default=str).encode())
+    return digest.hexdigest()[:12]

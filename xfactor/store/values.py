@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
@@ -127,11 +128,13 @@ def plain(value: Any) -> Any:
     return value
 
 
-def stored_values(values: np.ndarray, metadata: Mapping[str, Any]) -> np.ndarray:
+def stored_values(name: str, values: np.ndarray, metadata: Mapping[str, Any]) -> np.ndarray:
     """Turn values into what an array stores.
 
     Parameters
     ----------
+    name
+        Of the array, for messages.
     values
         Numbers, dates or text.
     metadata
@@ -153,8 +156,22 @@ def stored_values(values: np.ndarray, metadata: Mapping[str, Any]) -> np.ndarray
     if kind == "m":
         return values.astype("timedelta64[ns]").view(np.int64)
     if kind in "OUT":
-        return values.astype(object)
+        return _text(name, values)
     return values.astype(metadata["data_type"], copy=False)
+
+
+def _text(name: str, values: np.ndarray) -> np.ndarray:
+    """Return text as objects, "" where there is none; Zarr would make text of whatever comes."""
+    made = values.astype(object)
+    made[pd.isna(made)] = ""
+    for value in made.flat:
+        if not isinstance(value, str):
+            raise _panel.error(
+                f"{name!r} holds {value!r} of the type {type(value).__name__}",
+                "text, or None where there is none",
+                "Convert it: x.astype(str), or to numbers",
+            )
+    return made
 
 
 def _time_encoding(metadata: Mapping[str, Any]) -> dict[str, Any]:
