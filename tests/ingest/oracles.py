@@ -29,10 +29,11 @@ def single_quarters(known):
             if q <= 1:
                 out[end] = kept[(end, q)]["value"]
                 break
-            near = [(abs((end - e).days - QUARTER), e) for e, p in kept if p == q - 1]
+            ends = [e for e, p in kept if p == q - 1]
+            near = [(abs((end - e).days - QUARTER), -e.toordinal(), e) for e in ends]
             near = [n for n in near if n[0] <= TOLERANCE]
             if near:
-                before = min(near, key=lambda n: n[0])[1]
+                before = min(near)[2]
                 out[end] = kept[(end, q)]["value"] - kept[(before, q - 1)]["value"]
                 break
     return out

@@ -117,18 +117,25 @@ def test_ingest_records__a_record_again_is_left_out_and_new_fields_are_made_of_o
     assert list(summary.fields) == ["mean"]
 
 
+def test_ingest_records__share_counts_are_carried_by_splits_unless_asked_otherwise(tmp_path):
+    store = files.panel_store(tmp_path, DATES, ["A"], splits={("A", "2013-04-01"): 4.0})
+    ingest_records(rows({"item": "shares_outstanding", "value": 2.0}), store)
+    assert shown(store, "2013-03-28", "market_cap") == [20.0]
+    assert shown(store, "2013-04-01", "market_cap") == [80.0]
+
+
 BAD = [
-    (rows({}).drop(columns="value"), {}, "no column 'value'"),
-    (rows({}).drop(columns="asset"), {}, "no column 'asset'"),
-    (rows({"value": "many"}), {}, "'value' of the frame cannot be read"),
-    (rows({"period_end": "soon"}), {}, "'period_end' of the frame cannot be parsed"),
-    (rows({"period_end": "2012"}), {}, "'period_end' of the frame cannot be parsed"),
-    (rows({"period_end": 2012.5}), {}, "'period_end' of the frame has the type double"),
+    (rows({}).drop(columns="value"), {}, "no column for 'value'"),
+    (rows({}).drop(columns="asset"), {}, "no column for 'asset'"),
+    (rows({"value": "many"}), {}, "1 no number; the first is row 1 of .*'value' 'many'"),
+    (rows({"period_end": "soon"}), {}, "1 without a date; .*'period_end' 'soon'"),
+    (rows({"period_end": "2012"}), {}, "1 without a date; .*'period_end' '2012'"),
+    (rows({"period_end": 2012.5}), {}, "'period_end' of the DataFrame has the type double"),
     (rows({"known_at": "03/04/2013"}), {}, "month/day or day/month"),
     (rows({"known_at": "2013-02-20T22:00Z"}), {}, "time zone"),
-    (rows({}).assign(known_at=[[1]]), {}, "'known_at' of the frame has the type list"),
+    (rows({}).assign(known_at=[[1]]), {}, "'known_at' of the DataFrame has the type list"),
     (rows({"asset": "ZZZ"}), {}, r"none of the assets of the records \(ZZZ\)"),
-    (rows({"item": "net income"}), {}, "'net income' is no word"),
+    (rows({"item": "net income"}), {}, "1 of an item that is no word; .*'net income'"),
     (rows({}, {"value": 2.0}), {}, "has two values known at 2013-02-20"),
     (rows({}), {"fields": {"f": "mean(x)"}}, "cannot be read"),
     (rows({}), {"fields": {"f": "ttm(y)"}}, "no records of 'y'"),

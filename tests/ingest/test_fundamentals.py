@@ -228,10 +228,9 @@ BAD_TEXT = {
         "no column for 'book_equity'.*'Equity'.*--columns book_equity=NAME"
     ),
     HEADER + "AAPL,2013-09-28,1,1\nAAPL,2013-09-28,2,1\n": (
-        "1 repeated reports, the first of AAPL for 2013-09-28"
+        "book_equity of the asset 1 for 2013-09-28 has two values"
     ),
-    HEADER + "AAPL,soon,1,1\n": "dates.*'soon'",
-    HEADER + "AAPL,2013-09-28,many,1\n": "'Total Equity'.*holds 'many' in row 1",
+    HEADER + "AAPL,soon,1,1\n": "1 without a date; .*'Period Ending' 'soon'",
     HEADER + "ZZZ,2013-09-28,1,1\n": r"none of the symbols of the reports \(ZZZ\) is in the store",
 }
 

@@ -57,6 +57,9 @@ def test_real_data__counts_are_those_of_the_files(ingested):
     assert int(panel["split"].where(panel["split"] != 1).count()) == 108
     assert fundamentals.rows_read == 1_781
     assert fundamentals.rejected["that repeat another symbol"] == 16
+    outside = fundamentals.rejected["of symbols not in the store"]
+    assert sum(fundamentals.rejected.values()) == 16 + outside  # every row could be read
+    assert fundamentals.rows_kept == 1_781 - 16 - outside
     assert fundamentals.cleared["shares_outstanding not above 0"] == 4
     assert any("90 symbols are not in the store" in note for note in fundamentals.notes)
 
@@ -202,6 +205,7 @@ def test_real_data__numbers_of_the_filings_are_counted_as_described():
     ):
         records = read_sec(DATA / "sec_fsds" / f"{quarter}.zip", items=items)
         assert records.attrs["rows_read"] == rows
+        assert not set(records.attrs["rejected"]) - {"without a value"}
         found = records.groupby("item")["filing"].nunique()
         np.testing.assert_allclose(found[["assets", "equity", "income", "shares"]], counts, atol=2)
 

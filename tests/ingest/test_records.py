@@ -49,7 +49,31 @@ def _histories(draw, year_to_date=True):
     return rows
 
 
+@st.composite
+def _fiscal(draw):
+    """Fiscal years of weeks and months: quarters are short or long, years begin anew."""
+    rows, seen = [], set()
+    for asset in range(ASSETS):
+        end, of_year = FIRST, draw(st.integers(1, 4))
+        for _ in range(draw(st.integers(0, 12))):
+            known = dt.datetime.combine(end, dt.time(draw(st.sampled_from([0, 17]))))
+            for quarters in draw(st.sets(st.sampled_from([1, of_year, of_year]), min_size=1)):
+                for late in draw(st.sets(st.sampled_from([25, 40, 41, 130, 420]), max_size=2)):
+                    row = {"asset": asset, "end": end, "quarters": quarters}
+                    row["known_at"] = known + dt.timedelta(late)
+                    if tuple(row.values()) not in seen:
+                        seen.add(tuple(row.values()))
+                        rows.append(row | {"value": float(draw(st.integers(-9, 9)))})
+            # 12, 13, 14, 16 and 17 weeks; transition periods of one, two and five months.
+            step = draw(st.sampled_from([91, 91, 91, 92, 84, 98, 112, 119, 31, 61, 152]))
+            end += dt.timedelta(step)
+            moved = step in (31, 61, 152) or draw(st.integers(0, 7)) == 0
+            of_year = 1 if moved else of_year % 4 + 1
+    return rows
+
+
 HISTORIES = _histories()
+FISCAL = _fiscal()
 PLAIN = _histories(year_to_date=False)
 
 
@@ -81,6 +105,25 @@ def field(rows, rule="latest", dates=DATES, cuts=(), age=False):
 def test_field__is_what_the_definition_says_on_every_date(rule, rows, cuts):
     expected = oracles.field(rows, DATES, range(ASSETS), rule, MAX_AGE, n=3)
     np.testing.assert_allclose(field(rows, rule, cuts=cuts), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@given(rows=FISCAL, order=st.randoms(use_true_random=False))
+def test_field__of_fiscal_years_that_move_is_what_the_definition_says(rule, rows, order):
+    expected = oracles.field(rows, DATES, range(ASSETS), rule, MAX_AGE, n=3)
+    mixed = list(rows)
+    order.shuffle(mixed)
+    np.testing.assert_allclose(field(mixed, rule), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_quarters__of_two_that_are_as_near_the_later_is_subtracted():
+    # The half-year ends 91 days after 1 April; one quarter ended a day before, one a day after.
+    rows = [
+        quarter("2012-03-31", "2012-05-01", 1.0), quarter("2012-04-02", "2012-05-02", 2.0),
+        quarter("2012-07-01", "2012-08-01", 9.0, 2),
+    ]  # fmt: skip
+    for some in (rows, [rows[1] | {"known_at": dt.datetime(2012, 4, 30)}, rows[0], rows[2]]):
+        assert field(some, dates=pd.DatetimeIndex(["2012-08-01"]))[0, 0] == 7.0
 
 
 @pytest.mark.parametrize("rule", ["latest", "ttm", "last_n"])

@@ -7,7 +7,7 @@ import pytest
 
 import xfactor as xf
 from tests.ingest import files
-from xfactor.ingest import Tags, explain, ingest_records, read_sec, sec
+from xfactor.ingest import Tags, explain, ingest_records, read_sec, zips
 
 NUM = ["adsh", "tag", "version", "ddate", "qtrs", "uom", "segments", "coreg", "value", "footnote"]
 SUB = ["adsh", "cik", "name", "form", "accepted"]
@@ -121,7 +121,7 @@ def test_read_sec__does_not_depend_on_blocks_nor_on_the_files(tmp_path, monkeypa
         for i, some in enumerate((["0-1", "0-3"], ["0-2", "0-4"]))
     ]
     pd.testing.assert_frame_equal(read_sec(two), whole)
-    monkeypatch.setattr(sec, "BLOCK_BYTES", 300)
+    monkeypatch.setattr(zips, "BLOCK_BYTES", 300)
     pd.testing.assert_frame_equal(read_sec(two), whole)
 
 

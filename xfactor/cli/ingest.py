@@ -43,16 +43,17 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     p.add_argument("--lenient", action="store_true", help="leave bad rows out instead of stopping")
     p.set_defaults(run=_prices)
     p = kinds.add_parser("fundamentals", help="wide table of reports -> fields of a store")
-    _reports(p, "Parquet or CSV(.gz): symbol, period end, items")
+    _reports(p, "Parquet or CSV(.gz) files: symbol, period end, items")
     p.set_defaults(run=_fundamentals)
     p = kinds.add_parser("records", help="long table of reported values -> fields of a store")
-    _reports(p, "Parquet or CSV(.gz): symbol, item, period_end, known_at, value")
+    _reports(p, "Parquet or CSV(.gz) files: symbol, item, period_end, known_at, value")
     p.set_defaults(run=_records)
     p = kinds.add_parser("sec", help="the SEC's financial statement data sets -> fields of a store")
     p.add_argument("source", nargs="+", type=Path, help="zip files, one a quarter")
     p.add_argument("store", type=Path, help="panel store to add to")
     p.add_argument("--securities", type=Path, help="table of symbols and CIKs", required=True)
     _fields_option(p)
+    _rejects_options(p)
     p.set_defaults(run=_sec)
 
 
@@ -67,13 +68,20 @@ def _new_store(p: argparse.ArgumentParser, source: str) -> None:
 
 
 def _reports(p: argparse.ArgumentParser, source: str) -> None:
-    p.add_argument("source", type=Path, help=source)
+    p.add_argument("source", nargs="+", help=source)
     p.add_argument("store", type=Path, help="panel store to add to")
     p.add_argument("--securities", type=Path, help="table of symbols and sectors")
     p.add_argument("--lag-days", type=int, default=90, help="days from period end to known (90)")
     p.add_argument("--max-age-days", type=int, help="days until stale")
+    p.add_argument("--received", help="day on which a file without times of publication arrived")
     _fields_option(p)
+    _rejects_options(p)
     columns_option(p)
+
+
+def _rejects_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--rejects", type=Path, help="file for the rows left out: .parquet or .csv")
+    p.add_argument("--strict", action="store_true", help="stop at the first row that is rejected")
 
 
 def _fields_option(p: argparse.ArgumentParser) -> None:
@@ -119,9 +127,10 @@ def _prices(args: argparse.Namespace) -> None:
 def _fundamentals(args: argparse.Namespace) -> None:
     print(
         ingest.ingest_fundamentals(
-            args.source, args.store, securities=args.securities, lag_days=args.lag_days,
-            max_age_days=args.max_age_days, columns=dict(args.columns),
-            fields=dict(args.field) or None, progress=terminal(),
+            _sources(args.source), args.store, securities=args.securities, lag_days=args.lag_days,
+            max_age_days=args.max_age_days, columns=dict(args.columns), received=args.received,
+            fields=dict(args.field) or None, strict=args.strict, rejects=args.rejects,
+            progress=terminal(),
         )
     )  # fmt: skip
 
@@ -129,15 +138,18 @@ def _fundamentals(args: argparse.Namespace) -> None:
 def _records(args: argparse.Namespace) -> None:
     print(
         ingest.ingest_records(
-            args.source, args.store, securities=args.securities, lag_days=args.lag_days,
-            max_age_days=args.max_age_days, columns=dict(args.columns),
-            fields=dict(args.field) or None, progress=terminal(),
+            _sources(args.source), args.store, securities=args.securities, lag_days=args.lag_days,
+            max_age_days=args.max_age_days, columns=dict(args.columns), received=args.received,
+            fields=dict(args.field) or None, strict=args.strict, rejects=args.rejects,
+            progress=terminal(),
         )
     )  # fmt: skip
 
 
 def _sec(args: argparse.Namespace) -> None:
-    records = ingest.read_sec(args.source)
+    records = ingest.read_sec(args.source, strict=args.strict, rejects=args.rejects)
+    for reason, count in records.attrs["rejected"].items():
+        print(f"{count:,} rows of the data sets were left out: {reason}")
     print(
         ingest.ingest_records(
             records, args.store, securities=args.securities, fields=dict(args.field) or None,

@@ -1,25 +1,25 @@
-"""What is known of the companies behind the symbols: sectors and share classes."""
+"""What is known of the companies behind the symbols: their sectors, and which they are."""
 
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from xfactor import panel
+from xfactor.ingest.asked import path_of
+from xfactor.ingest.fields import constant_rows
 from xfactor.ingest.prices import SYMBOLS
 from xfactor.ingest.tables import Column, read_table
 
+SECTOR = "sector, one for all dates"
 COLUMNS = (
     Column("asset", "text", SYMBOLS, True),
     Column("sector", "text", ("gics sector", "industry sector")),
     Column("cik", "text"),
 )
-# Balance sheets are rounded to millions, so among some hundred companies one equal figure is
-# chance; two equal ones, and none that differs, are not.
-EQUAL_PERIODS = 2
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def read_securities(source: str | os.PathLike[str]) -> Securities:
     PanelError
         If it cannot be read, has neither column, or a symbol stands there twice.
     """
-    table = read_table(source, COLUMNS, one_of=("sector", "cik"))
+    table = read_table(path_of("securities", source), COLUMNS, one_of=("sector", "cik"))
     frame = pd.DataFrame({name: text.values() for name, text in table.texts.items()})
     frame = frame[frame["asset"].notna()]
     twice = frame["asset"].duplicated()
@@ -70,7 +70,7 @@ def read_securities(source: str | os.PathLike[str]) -> Securities:
 
 
 def sector_codes(
-    symbols: Iterable[str], sectors: Mapping[str, str]
+    symbols: Iterable[str], sectors: Mapping[str, str], before: xr.DataArray | None = None
 ) -> tuple[np.ndarray, list[str]]:
     """Number the sectors in alphabetical order.
 
@@ -80,66 +80,80 @@ def sector_codes(
         Those of the panel.
     sectors
         Symbol -> sector.
+    before
+        (asset,), the codes that the panel has, with their words as attribute: they stay where
+        `sectors` does not name a symbol.
 
     Returns
     -------
     tuple
-        int16 code of each symbol, -1 where there is none; the sectors.
+        int16 code of each symbol, -1 where there is none; the sectors, of one word each.
     """
-    words = sorted(set(sectors.values()))
+    told = {s: "_".join(w.split()) for s, w in sectors.items()}
+    there = [] if before is None else before.attrs["flag_meanings"].split()
+    words = sorted({*told.values(), *there})
     number = {word: i for i, word in enumerate(words)}
-    codes = [number.get(sectors.get(s, ""), panel.MISSING_CODE) for s in symbols]
+    old = [panel.MISSING_CODE] * len(list(symbols))
+    if before is not None:
+        moved = np.array([*(number[w] for w in there), panel.MISSING_CODE])
+        old = moved[before.to_numpy()].tolist()
+    codes = [number[told[s]] if s in told else c for s, c in zip(symbols, old, strict=True)]
     return np.array(codes, np.int16), words
 
 
-def repeats(frame: pd.DataFrame, companies: Mapping[str, str]) -> dict[str, str]:
-    """Find the symbols whose reports are those of another symbol: share classes, and mistakes.
+def sector_field(
+    stored: xr.Dataset, symbols: pd.Index, sectors: Mapping[str, str]
+) -> xr.DataArray | None:
+    """Return the field `sector` of a store, with its codes where a list of sectors names none.
 
     Parameters
     ----------
-    frame
-        Reports with the columns `symbol`, `asset` (position in the panel, which goes by first
-        date and symbol), `end`, `known`, `book_equity`, `shares_outstanding`.
-    companies
-        Symbol -> company, where known. Symbols of one company repeat each other, and so do those
-        whose book equity is equal in every period that both have, two at least.
+    stored
+        An open store.
+    symbols
+        Of its assets.
+    sectors
+        Symbol -> sector.
 
     Returns
     -------
-    dict
-        Symbol to leave out -> the one that is kept: with share counts for the most periods, then
-        the one listed first, then the first symbol.
+    xarray.DataArray or None
+        Lazy (date, asset); None where there is nothing to say, or the store has a sector that is
+        not of this kind.
     """
-    groups: dict[str, set[str]] = {}
-    for a, b in [*_same_company(frame, companies), *_same_balance_sheet(frame)]:
-        together = groups.get(a, {a}) | groups.get(b, {b})
-        groups.update(dict.fromkeys(together, together))
-    periods = frame[frame["shares_outstanding"].notna()].groupby("symbol")["end"].nunique()
-    counts, asset = periods.to_dict(), dict(zip(frame["symbol"], frame["asset"], strict=True))
-    kept = {s: min(g, key=lambda s: (-counts.get(s, 0), asset[s])) for s, g in groups.items()}
-    return {symbol: kept[symbol] for symbol in sorted(kept) if kept[symbol] != symbol}
+    if not sectors:
+        return None
+    before = None
+    if "sector" in stored:
+        if stored["sector"].attrs.get("long_name") != SECTOR:
+            return None
+        before = stored["sector"].isel({panel.DATE: -1}).compute()
+    codes, words = sector_codes(symbols, sectors, before)
+    return constant_rows(stored, "sector", codes).assign_attrs(
+        long_name=SECTOR,
+        flag_values=list(range(len(words))),
+        flag_meanings=" ".join(words),
+        fill="forward",
+    )
 
 
-def _same_company(frame: pd.DataFrame, companies: Mapping[str, str]) -> list[tuple[str, str]]:
-    first: dict[str, str] = {}
-    symbols = [s for s in sorted(set(frame["symbol"])) if s in companies]
-    return [(first.setdefault(companies[s], s), s) for s in symbols]
+def renews(stored: xr.Dataset, sector: xr.DataArray) -> bool:
+    """Say whether a store has a sector, and another one.
 
+    Parameters
+    ----------
+    stored
+        An open store.
+    sector
+        What it is to have.
 
-def _same_balance_sheet(frame: pd.DataFrame) -> list[tuple[str, str]]:
-    sheet = frame[frame["book_equity"].notna()].sort_values("known")
-    sheet = sheet.drop_duplicates(["symbol", "end"], keep="first").sort_values("symbol")
-    alike = sheet[sheet.duplicated(["end", "book_equity"], keep=False)]
-    pairs = {
-        pair
-        for _, symbols in alike.groupby(["end", "book_equity"])["symbol"]
-        for pair in combinations(symbols, 2)
-    }
-    sheet = sheet[sheet["symbol"].isin(alike["symbol"])]
-    whole = {s: f.set_index("end")["book_equity"] for s, f in sheet.groupby("symbol")}
-    found = []
-    for a, b in sorted(pairs):
-        both = pd.concat([whole[a], whole[b]], axis=1, join="inner")
-        if len(both) >= EQUAL_PERIODS and (both.iloc[:, 0] == both.iloc[:, 1]).all():
-            found.append((a, b))
-    return found
+    Returns
+    -------
+    bool
+        True if it has to be written.
+    """
+    if "sector" not in stored:
+        return False
+    old, last = stored["sector"], {panel.DATE: -1}
+    same = old.attrs["flag_meanings"] == sector.attrs["flag_meanings"]
+    return not (same and np.array_equal(old.isel(last), sector.isel(last)))

@@ -10,7 +10,8 @@ import xarray as xr
 
 from xfactor import panel
 from xfactor.identity import symbols
-from xfactor.ingest.fields import FORMULAS, rebuild, records_of, specs_of
+from xfactor.ingest.asked import day_of, path_of
+from xfactor.ingest.fields import FORMULAS, rebuild, records_of, repeated, specs_of
 from xfactor.ingest.ledger import KEYS, read_records
 from xfactor.ingest.records import Records
 from xfactor.ingest.windows import Rule, places, versions
@@ -123,7 +124,9 @@ def explain(store: str | os.PathLike[str], asset: Any, field: str, date: Any) ->
       5 for the period to 2012-12-31, known since 2013-02-20, filed as 10-K
       other records give it from 2013-03-01 on
     """
-    stored = open_panel(store)
+    stored = open_panel(path_of("store", store))
+    if not isinstance(field, str):
+        raise panel.error(f"field={panel.shown(field)} was given", "a field's name", "Correct it")
     panel.field(stored, field)
     dates = stored.indexes[panel.DATE]
     day = _session(dates, date)
@@ -149,7 +152,10 @@ def explain(store: str | os.PathLike[str], asset: Any, field: str, date: Any) ->
     records = records_of(frame, pd.Index([label]))
     used, less = _used(records, spec.rule, day)
     table = _table(records, frame, used, less, day)
-    note = _note(spec.rule, spec.max_age_days, records, used, value, day)
+    first = repeated(store, stored).get(label) if spec.one_class else None
+    note = f"it is missing: its reports are those of the asset {first}, which has them"
+    if first is None:
+        note = _note(spec.rule, spec.max_age_days, records, used, value, day)
     until = _until(records, spec.rule, day, dates)
     rule = str(spec.rule)
     return Explanation(label, field, day, value, rule, table, until, note, symbol=symbol)
@@ -190,7 +196,8 @@ def as_known(store: str | os.PathLike[str], *, on: Any, restated: bool = False) 
     >>> as_known(path, on="2000-01-10").sizes["date"]
     20
     """
-    day, restated = _day(on), panel.flag("restated", restated)
+    path_of("store", store)
+    day, restated = day_of("on", on), panel.flag("restated", restated)
 
     def keep(frame: pd.DataFrame) -> pd.DataFrame:
         known = frame[frame["known_at"] <= day]
@@ -203,18 +210,8 @@ def as_known(store: str | os.PathLike[str], *, on: Any, restated: bool = False) 
     return rebuild(store, keep).assign_attrs(as_known=f"{day:%Y-%m-%d}")
 
 
-def _day(date: Any) -> pd.Timestamp:
-    try:
-        day = pd.Timestamp(date)
-    except (ValueError, TypeError):
-        day = pd.NaT
-    if day is pd.NaT or day.tz is not None:
-        raise panel.error(f"{panel.shown(date)} was given", "a date", "Use e.g. 2014-01-31")
-    return day
-
-
 def _session(dates: pd.DatetimeIndex, date: Any) -> pd.Timestamp:
-    day = _day(date)
+    day = day_of("date", date)
     at = int(dates.searchsorted(day, side="right")) - 1
     if at < 0:
         raise panel.error(
@@ -226,7 +223,7 @@ def _session(dates: pd.DatetimeIndex, date: Any) -> pd.Timestamp:
 
 
 def _label(store: Any, stored: xr.Dataset, asset: Any, day: pd.Timestamp) -> Any:
-    if asset in stored.indexes[panel.ASSET]:
+    if isinstance(asset, str | int | np.integer) and asset in stored.indexes[panel.ASSET]:
         return asset
     if isinstance(asset, str):
         named = symbols(store)

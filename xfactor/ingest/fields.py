@@ -2,8 +2,8 @@
 
 import os
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -15,8 +15,9 @@ import pandas as pd
 import xarray as xr
 
 from xfactor import panel
+from xfactor.ingest.classes import TABLE, company_rows, read_companies, repeats
 from xfactor.ingest.ledger import read_records, tables
-from xfactor.ingest.records import Block, History, Records, Splits, find_splits, sort_records
+from xfactor.ingest.records import Block, Records, Splits, find_splits, sort_records
 from xfactor.ingest.windows import Rule, history, parse_rule
 from xfactor.store import add_fields, append_table, open_panel, update_panel
 
@@ -49,6 +50,17 @@ FORMULAS: dict[str, tuple[tuple[str, ...], Formula, dict[str, Any]]] = {
 }
 
 
+# Splits up to this long after a period's end are in its report: large companies file by day 60.
+# Of the five splits that fall soon after a period's end in the data this was tried on, the three
+# after 22 to 51 days are in the reports, and the two after 60 and 69 days are not.
+FILING_DAYS = 59
+# Beyond this nothing is too old, and the days fit into nanoseconds.
+LONGEST_AGE = 100_000
+# Attribute of the fields in which a company with several share classes counts once.
+CLASSES = "share_classes"
+ONE_CLASS = {CLASSES: "one"}
+
+
 @dataclass(frozen=True)
 class Spec:
     """How a field is made: its rule, the days after which it is missing, what it is."""
@@ -56,6 +68,11 @@ class Spec:
     rule: Rule
     max_age_days: int
     attrs: Mapping[str, Any]
+
+    @property
+    def one_class(self) -> bool:
+        """Say whether assets that repeat another are left out."""
+        return CLASSES in self.attrs
 
 
 def specs_of(stored: xr.Dataset) -> dict[str, Spec]:
@@ -94,7 +111,8 @@ def records_of(frame: pd.DataFrame, assets: pd.Index) -> Records:
         Their rows are those of `frame`.
     """
     at = assets.get_indexer(pd.Index(frame["asset"]))
-    columns = [frame[n].to_numpy() for n in ("known_at", "period_end", "value", "quarters")]
+    names = ("known_at", "period_end", "value", "quarters", "assumed")
+    columns = [frame[n].to_numpy() for n in names]
     columns[2] = np.where(at < 0, np.nan, columns[2])
     return sort_records(at, *columns)
 
@@ -103,6 +121,7 @@ def lay_out(
     stored: xr.Dataset,
     specs: Mapping[str, Spec],
     source: Source,
+    repeated: Collection[Any] = (),
     edges: list[tuple[int, int]] | None = None,
 ) -> xr.Dataset:
     """Lay fields out lazily, in the chunks of the store.
@@ -115,6 +134,8 @@ def lay_out(
         What to make; fields of `FORMULAS` follow where these need them.
     source
         Item -> its records among the assets of `stored`.
+    repeated
+        Labels of the assets whose reports are those of another.
     edges
         (start, stop) of the blocks of dates; the chunks of `stored` if not given.
 
@@ -127,13 +148,17 @@ def lay_out(
     edges = _edges(stored) if edges is None else edges
     ready = xr.Dataset(coords=stored.coords)
     items = {spec.rule.item: source(spec.rule.item) for spec in specs.values()}
+    second = np.flatnonzero(stored.indexes[panel.ASSET].isin(list(repeated)))
     for name, spec in specs.items():
-        found = history(items[spec.rule.item], spec.rule, n)
+        records = items[spec.rule.item]
+        if spec.one_class and len(second):
+            records = records.keep(~np.isin(records.asset, second))
         splits = None
         if spec.rule.name == "carried" and "split" in stored:
             splits = find_splits(stored["split"], edges)
-            found = _from_start(found, spec.rule, splits, dates)
-        line, age = found.on(dates, n), np.timedelta64(spec.max_age_days, "D")
+            records = _from_start(records, spec.rule, splits, dates)
+        line = history(records, spec.rule, n).on(dates, n)
+        age = np.timedelta64(min(spec.max_age_days, LONGEST_AGE), "D")
         tasks: list[Any] = []
         for start, stop in edges:
             block = line.block(start, stop)
@@ -157,13 +182,12 @@ def _edges(stored: xr.Dataset) -> list[tuple[int, int]]:
     return list(pairwise([0, *np.cumsum(lengths).tolist()]))
 
 
-def _from_start(found: History, rule: Rule, splits: Splits, dates: np.ndarray) -> History:
+def _from_start(records: Records, rule: Rule, splits: Splits, dates: np.ndarray) -> Records:
     """Put share counts on the basis of the panel's first date: one product carries them on."""
-    basis = found.known_at
-    if rule.n:
-        basis = np.minimum(basis, found.period_end + np.timedelta64(rule.n, "D"))
-    value = found.value / splits.until(dates, found.asset, basis)
-    return History(found.asset, found.known_at, found.period_end, value)
+    filed = records.period_end + np.timedelta64(rule.n or FILING_DAYS, "D")
+    basis = np.where(records.assumed, np.minimum(records.known_at, filed), records.known_at)
+    value = records.value / splits.until(dates, records.asset, basis)
+    return replace(records, value=value)
 
 
 def _carried(
@@ -211,9 +235,10 @@ def publish(
     fresh: Mapping[str, pd.DataFrame],
     specs: Mapping[str, Spec],
     *,
+    companies: Mapping[Any, str] | None = None,
     beside: Mapping[str, xr.DataArray] | None = None,
     progress: bool = False,
-) -> tuple[Path, list[str]]:
+) -> tuple[Path, list[str], dict[Any, Any]]:
     """Append records to a store, and make or renew the fields that depend on them.
 
     Parameters
@@ -224,6 +249,8 @@ def publish(
         Item -> records that are not in the store.
     specs
         Fields that are to be in the store afterwards; those that are there stay as they were made.
+    companies
+        Label of an asset -> its company, as a list of securities tells.
     beside
         Other new fields.
     progress
@@ -232,7 +259,7 @@ def publish(
     Returns
     -------
     tuple
-        The store's path, and the fields written.
+        The store's path, the fields written, and the assets whose reports are those of another.
 
     Raises
     ------
@@ -242,19 +269,27 @@ def publish(
     stored = open_panel(store)
     there = specs_of(stored)
     _check_rules(stored, there, specs)
-    wanted = tables(fresh)
+    labels = stored.indexes[panel.ASSET]
     whole = {i: pd.concat([read_records(store, i), f], ignore_index=True) for i, f in fresh.items()}
 
-    def records(item: str, assets: pd.Index) -> Records:
-        return records_of(whole[item] if item in whole else read_records(store, item), assets)
+    def frame_of(item: str) -> pd.DataFrame:
+        return whole[item] if item in whole else read_records(store, item)
 
+    known = read_companies(store)
+    rows = company_rows(companies or {}, known)
+    wanted = tables(fresh) | ({TABLE: rows} if len(rows["asset"]) else {})
+    before, after = {}, {}
+    if any(spec.one_class for spec in {**there, **specs}.values()):
+        before = _repeats(lambda item: read_records(store, item), known, labels)
+        after = _repeats(frame_of, known | dict(companies or {}), labels)
     done: list[str] = []
-    cells = _changed(stored, there, fresh, records)
+    moved = {a for a in {*before, *after} if (a in before) != (a in after)}
+    cells = _changed(stored, there, fresh, frame_of, moved, after)
     if cells is not None:
         update_panel(cells, store, tables=wanted, overwrite_missing=True, progress=progress)
         done, wanted = [str(n) for n in cells.data_vars], {}
     new = {n: s for n, s in specs.items() if n not in there}
-    made = lay_out(stored, new, lambda item: records(item, stored.indexes[panel.ASSET]))
+    made = lay_out(stored, new, lambda item: records_of(frame_of(item), labels), after)
     made = made.assign({n: v for n, v in (beside or {}).items() if n not in stored})
     made = made.drop_vars([n for n in made.data_vars if n in stored])
     if made.data_vars:
@@ -262,7 +297,32 @@ def publish(
         done, wanted = [*done, *map(str, made.data_vars)], {}
     for name, columns in wanted.items():
         append_table(store, name, columns)
-    return Path(store), done
+    return Path(store), done, after
+
+
+def _repeats(
+    frame_of: Callable[[str], pd.DataFrame], companies: Mapping[Any, str], labels: pd.Index
+) -> dict[Any, Any]:
+    return repeats(frame_of("book_equity"), frame_of("shares_outstanding"), companies, labels)
+
+
+def repeated(store: str | os.PathLike[str], stored: xr.Dataset) -> dict[Any, Any]:
+    """Return the assets of a store whose reports are those of another, where that matters.
+
+    Parameters
+    ----------
+    store, stored
+        Path of the store, and the store opened.
+
+    Returns
+    -------
+    dict
+        Label -> that of the asset which stands for it.
+    """
+    if not any(spec.one_class for spec in specs_of(stored).values()):
+        return {}
+    labels = stored.indexes[panel.ASSET]
+    return _repeats(lambda item: read_records(store, item), read_companies(store), labels)
 
 
 def _check_rules(stored: xr.Dataset, there: Mapping[str, Spec], specs: Mapping[str, Spec]) -> None:
@@ -287,19 +347,35 @@ def _changed(
     stored: xr.Dataset,
     specs: Mapping[str, Spec],
     fresh: Mapping[str, pd.DataFrame],
-    records: Callable[[str, pd.Index], Records],
+    frame_of: Callable[[str], pd.DataFrame],
+    moved: Collection[Any],
+    after: Collection[Any],
 ) -> xr.Dataset | None:
-    """Return the cells of the fields there that new records may change; None if there are none."""
-    hit = {n: s for n, s in specs.items() if len(fresh.get(s.rule.item, ()))}
+    """Return the cells of the fields there that may change; None if there are none.
+
+    They are those of new records, and all of the assets that were shown and are not any more
+    because they repeat another, or the other way round (`moved`).
+    """
+    hit = {
+        n: s for n, s in specs.items()
+        if len(fresh.get(s.rule.item, ())) or (moved and s.one_class)
+    }  # fmt: skip
     if not hit:
         return None
-    came = pd.concat([fresh[i] for i in {s.rule.item for s in hit.values()}])
+    came = [fresh[i] for i in {s.rule.item for s in hit.values()} if i in fresh]
+    if moved:
+        all_of = map(frame_of, {s.rule.item for s in hit.values()})
+        came += [f[f["asset"].isin(list(moved))] for f in all_of]
+    rows = pd.concat(came)
     dates = stored.indexes[panel.DATE]
-    first = int(np.searchsorted(dates.to_numpy(), came["known_at"].to_numpy().min()))
+    if rows.empty:
+        return None
+    first = int(np.searchsorted(dates.to_numpy(), rows["known_at"].to_numpy().min()))
     if first == len(dates):
         return None
-    some = stored.isel({panel.ASSET: stored.indexes[panel.ASSET].isin(came["asset"])})
-    cells = lay_out(some, hit, lambda item: records(item, some.indexes[panel.ASSET]))
+    some = stored.isel({panel.ASSET: stored.indexes[panel.ASSET].isin(rows["asset"])})
+    labels = some.indexes[panel.ASSET]
+    cells = lay_out(some, hit, lambda item: records_of(frame_of(item), labels), after)
     names = [n for n in cells.data_vars if n in stored]
     return cells[names].isel({panel.DATE: slice(first, None)})
 
@@ -324,6 +400,7 @@ def rebuild(
     stored = open_panel(store)
     assets = stored.indexes[panel.ASSET]
     made = lay_out(
-        stored, specs_of(stored), lambda item: records_of(keep(read_records(store, item)), assets)
-    )
+        stored, specs_of(stored), lambda item: records_of(keep(read_records(store, item)), assets),
+        repeated(store, stored),
+    )  # fmt: skip
     return stored.assign({n: made[n] for n in made.data_vars if n in stored})

@@ -1,22 +1,23 @@
 """Read a long table of records, one row each, and find the assets they belong to."""
 
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from xfactor import panel
-from xfactor.ingest.cells import whole_numbers
-from xfactor.ingest.dates import Dates, shown, unreadable, words_of
+from xfactor.ingest.asked import can_name
+from xfactor.ingest.layout import titled
 from xfactor.ingest.ledger import COLUMNS
 from xfactor.ingest.prices import SYMBOLS
+from xfactor.ingest.rejects import Rejects
 from xfactor.ingest.reports import Directory
+from xfactor.ingest.sheets import BESIDE, Sheet
+from xfactor.ingest.sources import Part
 from xfactor.ingest.summary import listing
-from xfactor.ingest.tables import Column, read_table
+from xfactor.ingest.tables import Column
 
 WHO = ("asset", "asset_id", "cik")
 WANTED = (
@@ -31,7 +32,6 @@ WANTED = (
     Column("filing", "text", ("adsh", "accession number")),
 )
 LONGEST = 4
-FRAME = "the frame"
 
 
 @dataclass(frozen=True)
@@ -41,38 +41,42 @@ class Filings:
     Parameters
     ----------
     source
-        What was read, for the summary.
+        What was read, for messages and the summary.
+    sheet
+        All rows, and what was not taken.
     frame
-        One row per record; of `WHO`, the columns that the source has.
-    rows_read
-        Rows of the source.
+        One row per record; of `WHO`, the column `who` that says whose it is; `id`, the row.
+    who
+        One of `WHO`.
     published
         Whether `known_at` is from the source.
-    rejected, cleared
-        Counts of rows left out, and of values set missing, by reason.
+    notes
+        Sentences for the summary.
     """
 
     source: str
+    sheet: Sheet
     frame: pd.DataFrame
-    rows_read: int
+    who: str
     published: bool
-    rejected: dict[str, int]
-    cleared: dict[str, int]
+    notes: list[str]
 
 
 def read_filings(
-    source: str | os.PathLike[str] | pd.DataFrame, lag_days: int, columns: Mapping[str, str]
+    parts: Sequence[Part], lag_days: int, columns: Mapping[str, str], rejects: Rejects
 ) -> Filings:
     """Read a long table of records.
 
     Parameters
     ----------
-    source
-        Parquet or CSV file, or a frame.
+    parts
+        Files and tables.
     lag_days
         Days from a period's end to the day a record is known, where the source does not say.
     columns
         Our name -> the source's name.
+    rejects
+        Where to count what is not taken.
 
     Returns
     -------
@@ -82,109 +86,51 @@ def read_filings(
     Raises
     ------
     PanelError
-        If it cannot be read.
+        If it cannot be read, a row is rejected that must not be, or none is left.
     """
-    given = isinstance(source, pd.DataFrame)
-    raw = _from_frame(source, columns) if given else _from_file(source, columns)
-    published = "known_at" in raw
+    sheet, source = Sheet(parts, WANTED, columns, WHO, rejects), titled(parts)
+    who = next(w for w in WHO if w in sheet)
+    published = "known_at" in sheet
     if not published:
-        raw["known_at"] = raw["period_end"] + np.timedelta64(lag_days, "D")
-    raw["quarters"] = raw["quarters"] if "quarters" in raw else 0.0
-    raw["filing"] = raw["filing"].fillna("") if "filing" in raw else ""
-    frame, rejected = _usable(raw)
-    name = "a DataFrame" if given else str(source)
-    return Filings(name, frame, len(raw), published, rejected, {})
+        sheet.columns["known_at"] = sheet["period_end"] + np.timedelta64(lag_days, "D")
+    notes = [] if published else ["records are known some days after their period's end"]
+    sheet.reject(pd.isna(sheet[who]), "without an asset", who, "asset")
+    notes += _reject_items(sheet)
+    for name in ("period_end", "known_at"):
+        sheet.reject(np.isnat(sheet[name]), "without a date", name, "date")
+    _reject_values(sheet)
+    sheet.settle(source)
+    frame = sheet.frame()
+    frame["period_end"] = frame["period_end"].dt.floor("D")
+    frame["filing"] = frame["filing"].fillna("") if "filing" in frame else ""
+    frame["quarters"] = frame["quarters"] if "quarters" in frame else 0.0
+    return Filings(source, sheet, frame, who, published, notes)
 
 
-def _from_file(source: Any, columns: Mapping[str, str]) -> pd.DataFrame:
-    table = read_table(source, WANTED, columns, one_of=WHO)
-    texts = {name: text.values() for name, text in table.texts.items()}
-    return pd.DataFrame({**table.dates, **table.numbers, **texts})
+def _reject_items(sheet: Sheet) -> list[str]:
+    """Leave out the rows whose item can name no field; say which items these are."""
+    item = sheet["item"]
+    sheet.reject(pd.isna(item), "without an item", "item")
+    codes, words = pd.factorize(item)
+    odd = np.array([not can_name(str(w)) for w in words] + [False], bool)
+    sheet.reject(odd[codes], "of an item that is no word", "item")
+    names = sorted(str(w) for w in words[odd[:-1]])
+    return [f"items that can name no field: {listing(names)}; rename them"] if names else []
 
 
-def _from_frame(source: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
-    frame = source.rename(columns={theirs: ours for ours, theirs in columns.items()})
-    needed = [c.name for c in WANTED if c.required]
-    absent = [n for n in needed if n not in frame]
-    if absent or not set(WHO) & set(frame):
-        listed = ", ".join(map(str, frame.columns[:30]))
-        raise panel.error(
-            f"the frame has no column {absent[0] if absent else 'asset'!r}",
-            f"{', '.join(needed)} and one of {', '.join(WHO)}",
-            f"It has: {listed}; rename one",
-        )
-    frame = frame[[c.name for c in WANTED if c.name in frame]].reset_index(drop=True).copy()
-    for column in (c for c in WANTED if c.name in frame):
-        if column.kind == "date":
-            frame[column.name] = _dates(frame[column.name])
-        elif column.kind == "number":
-            frame[column.name] = _numbers(frame[column.name])
-    return frame
-
-
-def _dates(column: pd.Series) -> np.ndarray:
-    """Return the dates of a column; missing where it is empty.
-
-    It is read as one of a file is: pandas would take 20130331 for nanoseconds, and 3/4/2013 for
-    the fourth of March, also where it is the third of April.
-    """
-    try:
-        cells = pa.array(column, from_pandas=True)
-    except pa.ArrowException as cause:
-        raise _wrong(column, cause, "dates without time zone") from cause
-    cells = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
-    cells = whole_numbers(cells) if pa.types.is_floating(cells.type) else cells
-    days = Dates(str(column.name), None, lambda: [words_of(cells)]).read(cells, FRAME)
-    bad = np.flatnonzero(np.isnat(days) & column.notna().to_numpy())
-    if len(bad):
-        first = bad[0]
-        raise unreadable(
-            len(bad), len(days), str(column.name), FRAME, first + 1, shown(cells, first)
-        )
-    return days
-
-
-def _numbers(column: pd.Series) -> pd.Series:
-    try:
-        found = column.astype(float)
-    except (ValueError, TypeError) as cause:
-        raise _wrong(column, cause, "numbers") from cause
-    return found
-
-
-def _wrong(column: pd.Series, cause: Exception, needed: str) -> panel.PanelError:
-    why = " ".join(str(cause).split())[:80]
-    return panel.error(
-        f"the column {str(column.name)!r} of {FRAME} cannot be read: {why}", needed, "Convert it"
-    )
-
-
-def _usable(raw: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Leave out the rows that are no record, and count them by reason; the first reason counts."""
-    who = raw[[w for w in WHO if w in raw]]
-    quarters = raw["quarters"]
-    reasons = {
-        "without an asset": who.isna().all(axis=1),
-        "without an item": raw["item"].isna(),
-        "without a date": raw["period_end"].isna() | raw["known_at"].isna(),
-        "without a value": raw["value"].isna(),
-        "with an infinite value": np.isinf(raw["value"]),
-        "of no 0 to 4 quarters": ~quarters.isin(range(LONGEST + 1)),
-        "known before their period ended": raw["known_at"] < raw["period_end"].dt.floor("D"),
-        "of shares not above 0": raw["item"].eq("shares_outstanding") & (raw["value"] <= 0),
-    }
-    rejected, left = {}, np.ones(len(raw), bool)
-    for reason, bad in reasons.items():
-        rejected[reason] = int((bad.to_numpy() & left).sum())
-        left &= ~bad.to_numpy()
-    frame = raw[left].assign(period_end=raw["period_end"].dt.floor("D"))
-    words = [w for w in frame["item"].unique() if not str(w).isidentifier()]
-    if words:
-        raise panel.error(
-            f"the item {panel.shown(words[0])} is no word", "items that can name a field",
-            "Rename it, e.g. total_assets",
-        )  # fmt: skip
-    return frame, rejected
+def _reject_values(sheet: Sheet) -> None:
+    """Leave out the rows that have no value, or one that cannot be."""
+    value, known = sheet["value"], sheet["known_at"]
+    sheet.reject(sheet.unread("value"), "no number", "value", "value")
+    sheet.reject(np.isnan(value), "without a value", "value")
+    sheet.reject(np.isinf(value), "with an infinite value", "value")
+    if "quarters" in sheet:
+        odd = ~np.isin(sheet["quarters"], range(LONGEST + 1))
+        sheet.reject(odd, "of no 0 to 4 quarters", "quarters")
+    early = known < sheet["period_end"].astype("datetime64[D]")
+    sheet.reject(early, "known before their period ended", "known_at")
+    none = (sheet["item"] == "shares_outstanding") & (value <= 0)
+    sheet.reject(none, "of shares not above 0", "value")
 
 
 def match_filings(
@@ -195,7 +141,7 @@ def match_filings(
     Parameters
     ----------
     filings
-        What was read; rows of unknown assets are added to `rejected`.
+        What was read; rows of unknown assets are rejected.
     assets
         The store's assets.
     companies
@@ -211,11 +157,11 @@ def match_filings(
     PanelError
         If no asset is found.
     """
-    frame, notes = filings.frame, []
-    kind = next(w for w in WHO if w in frame)
+    frame, kind, notes = filings.frame, filings.who, list(filings.notes)
     at = _positions(frame, kind, assets, companies)
     absent = sorted({str(w) for w in frame[kind][at < 0]})
-    filings.rejected["of assets not in the store"] = int((at < 0).sum())
+    lost = np.isin(filings.sheet.ids, frame["id"].to_numpy()[at < 0])
+    filings.sheet.reject(lost, "of assets not in the store", kind, BESIDE)
     if (at < 0).all():
         raise panel.error(
             f"none of the assets of the records ({listing(absent)}) is in the store",
@@ -224,10 +170,9 @@ def match_filings(
         )
     if absent:
         notes.append(f"{len(absent)} assets are not in the store: {listing(absent)}")
-    if not filings.published:
-        notes.append("records are known some days after their period's end")
     kept = frame[at >= 0].assign(asset=assets.assets.to_numpy()[at[at >= 0]])
-    kept = kept.assign(quarters=kept["quarters"].astype(np.int8))[["item", *COLUMNS]]
+    kept = kept.assign(quarters=kept["quarters"].astype(np.int8), assumed=not filings.published)
+    kept = kept[["item", *COLUMNS]]
     parts = kept.groupby("item", sort=True)
     return {str(n): f[list(COLUMNS)].reset_index(drop=True) for n, f in parts}, notes
 

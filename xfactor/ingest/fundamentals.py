@@ -1,7 +1,10 @@
 """Reports, wide or long -> records in a panel store, and the point-in-time fields of them."""
 
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,19 +13,23 @@ import xarray as xr
 
 from xfactor import panel
 from xfactor.ingest import ledger
-from xfactor.ingest.companies import Securities, read_securities, sector_codes
-from xfactor.ingest.fields import Spec, constant_rows, publish, specs_of
+from xfactor.ingest.asked import can_name, day_of, path_of, rejects_of
+from xfactor.ingest.companies import Securities, read_securities, renews, sector_field
+from xfactor.ingest.fields import ONE_CLASS, Spec, publish, specs_of
 from xfactor.ingest.filings import match_filings, read_filings
+from xfactor.ingest.rejects import Rejects
 from xfactor.ingest.reports import Directory, directory, match, read_reports
-from xfactor.ingest.summary import Summary, written
+from xfactor.ingest.sheets import BESIDE
+from xfactor.ingest.sources import Part, Source, find_parts
+from xfactor.ingest.summary import Summary, listing, written
 from xfactor.ingest.windows import Rule, parse_rule
-from xfactor.store import open_panel
+from xfactor.store import open_panel, update_panel
 
-# Splits up to this long after a period's end are in its report: large companies file by day 60.
-# Of the five splits that fall soon after a period's end in the data this was tried on, the three
-# after 22 to 51 days are in the reports, and the two after 60 and 69 days are not.
-FILING_DAYS = 59
 MAX_AGE_DAYS = 550
+# What an item becomes if nobody says; a share count times a price needs the splits between them.
+SHOWN_AS = {"shares_outstanding": "carried"}
+# Days from a period's end that are taken for its publication: more is a slip.
+LONGEST_LAG = 3_660
 ATTRS: dict[str, dict[str, Any]] = {
     "book_equity": {"units": "USD", "long_name": "book equity, newest known report"},
     "shares_outstanding": {
@@ -34,7 +41,7 @@ ATTRS: dict[str, dict[str, Any]] = {
 
 
 def ingest_fundamentals(
-    source: str | os.PathLike[str],
+    source: Source | Sequence[Source],
     store: str | os.PathLike[str],
     *,
     securities: str | os.PathLike[str] | None = None,
@@ -43,6 +50,8 @@ def ingest_fundamentals(
     columns: Mapping[str, str] | None = None,
     fields: Mapping[str, str] | None = None,
     received: Any = None,
+    strict: bool = False,
+    rejects: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> Summary:
     """Add reports and the point-in-time fields made of them to a store of prices.
@@ -50,10 +59,10 @@ def ingest_fundamentals(
     Parameters
     ----------
     source
-        Parquet or CSV file (which may be gzipped), one row per asset and fiscal period in any
-        order. Needed are an asset (the store's symbol), the period's end, `book_equity` in USD
-        and `shares_outstanding` on the share basis of the report; a date of publication,
-        `known_at`, is used where there is one.
+        As in `ingest_table`: Parquet or CSV files, DataFrames, Arrow tables, one row per asset
+        and fiscal period in any order. Needed are an asset (the store's symbol), the period's
+        end, `book_equity` in USD and `shares_outstanding` on the share basis of the report; a
+        date of publication, `known_at`, is used where there is one.
     store
         Folder of a store with `close` as traded, and `split` if there were any.
     securities
@@ -73,6 +82,12 @@ def ingest_fundamentals(
     received
         Day on which a file without dates of publication arrived: what it says anew of periods
         that the store has is known from then on.
+    strict
+        Raise at the first row or value that cannot be used, instead of leaving it out. Rows of
+        assets that the store does not have are left out in any case.
+    rejects
+        File in which to list what is left out: file, row (1 is the first below the header),
+        column, value, reason. Parquet by its suffix, otherwise CSV.
     progress
         Show a bar on standard error if the writing takes more than a second.
 
@@ -84,10 +99,9 @@ def ingest_fundamentals(
     Raises
     ------
     PanelError
-        If a file is missing, unreadable or empty, a column is missing, a value is no date or no
-        number, a report stands there twice or with two values, no symbol is in the store, or the
-        store lacks `close` or has a field that is not made of records. The store is as before
-        then.
+        If a file is missing, unreadable or empty, a column is missing, no row can be used, a
+        report stands there with two values, no symbol is in the store, or the store lacks
+        `close` or has a field that is not made of records. The store is as before then.
 
     Notes
     -----
@@ -113,11 +127,12 @@ def ingest_fundamentals(
     Share classes repeat one balance sheet, which would count a company twice; so would a symbol
     that carries another's reports by mistake. Such symbols have the same CIK in `securities`, or
     equal book equity in every period that both have, two at least. Only the one with share
-    counts for the most periods (then the one listed first, then the first symbol) is kept; one
-    whose reports are in the store already stays.
+    counts for the most periods, then the first of the panel, is shown. Which symbols these are
+    follows from all reports and CIKs that the store has, on all dates: a later file may take a
+    symbol out, or bring it back.
 
     `sector` holds one code per asset for all dates, -1 where there is none: the file has no
-    history of it.
+    history of it. A later list of securities renews it for the symbols that it names.
 
     Examples
     --------
@@ -134,37 +149,44 @@ def ingest_fundamentals(
     array([[nan],
            [0.5]])
     """
-    lag_days = panel.positive("lag_days", lag_days, 0)
-    arrived = _arrival(received)
+    given = _given(store, lag_days, columns, received)
+    asked = _asked(fields)
     stored = open_panel(store)
     panel.field(stored, "close")
-    reports = read_reports(source, lag_days, columns or {})
-    known = read_securities(securities) if securities is not None else Securities({}, {})
-    assets = directory(store, stored)
-    before = _stored_reports(store, assets)
-    frame, notes = match(reports, assets, known.companies, before)
-    items = sorted(reports.items)
-    specs = _specs(stored, _usual(reports.items, reports.published), max_age_days)
-    specs |= _specs(stored, _asked(fields), max_age_days)
-    long = {item: _as_records(frame, item, assets.assets) for item in items}
-    fresh = _fresh(store, long, None if reports.published else arrived)
-    _check_items(store, specs, fresh)
-    beside = {"sector": _sector(stored, assets, known.sectors)} if known.sectors else {}
-    path, made = publish(store, fresh, specs, beside=beside, progress=progress)
-    return Summary(
-        source=str(source),
-        store=str(store),
-        rows_read=reports.rows_read,
-        rows_kept=len(frame),
-        rejected=reports.rejected,
-        cleared=reports.cleared,
-        notes=(*notes, *_news_note(long, fresh)),
-        **written(path, made),
-    )
+    parts = find_parts(source)
+    listed = _listed(rejects, strict, parts)
+    with listed.listing():
+        reports = read_reports(parts, given.lag_days, given.columns, listed)
+        known = read_securities(securities) if securities is not None else Securities({}, {})
+        assets = directory(store, stored)
+        frame, notes = match(reports, assets)
+        specs = _specs(stored, _usual(reports.items), max_age_days, ONE_CLASS)
+        specs |= _specs(stored, asked, max_age_days, ONE_CLASS)
+        long = {
+            item: _as_records(frame, item, assets.assets, not reports.published)
+            for item in reports.items
+        }
+        fresh = _fresh(store, long, None if reports.published else given.received)
+        _check_items(store, specs, fresh)
+        sector = sector_field(stored, assets.names(), known.sectors)
+        path, made, second = publish(
+            store, fresh, specs, companies=_by_asset(known.companies, assets),
+            beside={} if sector is None else {"sector": sector}, progress=progress,
+        )  # fmt: skip
+        if sector is not None and renews(stored, sector):
+            update_panel(
+                sector.to_dataset(name="sector"), store, overwrite_missing=True, progress=progress
+            )
+            made = [*made, "sector"]
+        ids = frame["id"].to_numpy()[np.isin(assets.assets[frame["asset"]], list(second))]
+        lost = np.isin(reports.sheet.ids, ids)
+        reports.sheet.reject(lost, "that repeat another symbol", "asset", BESIDE)
+    notes = [*notes, *_class_notes(store, assets, second), *_news_note(long, fresh)]
+    return _summary(reports.source, path, reports.sheet.kept, listed, notes, made)
 
 
 def ingest_records(
-    source: str | os.PathLike[str] | pd.DataFrame,
+    source: Source | Sequence[Source],
     store: str | os.PathLike[str],
     *,
     fields: Mapping[str, str] | None = None,
@@ -173,6 +195,8 @@ def ingest_records(
     max_age_days: int | None = None,
     columns: Mapping[str, str] | None = None,
     received: Any = None,
+    strict: bool = False,
+    rejects: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> Summary:
     """Append records (asset, item, period, time of publication, value) to a store of prices.
@@ -180,15 +204,17 @@ def ingest_records(
     Parameters
     ----------
     source
-        Parquet or CSV file, or a frame, with one row per record: an `asset` (its symbol), an
-        `asset_id` (its label in the store) or a `cik`; the `item`; the `period_end`; the `value`;
-        and where there are any, `known_at` (time of publication), `quarters` (that the value is
-        of: 1 to 4, 0 for a point in time) and `filing` (what it was filed as).
+        As in `ingest_table`: Parquet or CSV files, DataFrames, Arrow tables, with one row per
+        record: an `asset` (its symbol), an `asset_id` (its label in the store) or a `cik`; the
+        `item`; the `period_end`; the `value`; and where there are any, `known_at` (time of
+        publication), `quarters` (that the value is of: 1 to 4, 0 for a point in time) and
+        `filing` (what it was filed as).
     store
         Path of the store.
     fields
         Field -> how it is made of an item's records (see Notes). Without it, each item that no
-        field is made of becomes a field of its name, its newest report.
+        field is made of becomes a field of its name, its newest report; `shares_outstanding` is
+        carried by splits.
     securities
         File with a symbol and a CIK per row, where `source` has a `cik`.
     lag_days
@@ -200,6 +226,12 @@ def ingest_records(
     received
         Day on which a file without times of publication arrived: what it says anew of periods
         that the store has is known from then on.
+    strict
+        Raise at the first row or value that cannot be used, instead of leaving it out. Rows of
+        assets that the store does not have are left out in any case.
+    rejects
+        File in which to list what is left out: file, row (1 is the first below the header),
+        column, value, reason. Parquet by its suffix, otherwise CSV.
     progress
         Show a bar on standard error if the writing takes more than a second.
 
@@ -211,13 +243,15 @@ def ingest_records(
     Raises
     ------
     PanelError
-        If the source cannot be read, a rule is none, a record has two values, no asset is in the
-        store, or a field is there that is made otherwise. The store is as before then.
+        If the source cannot be read, no row of it can be used, a rule is none, a record has two
+        values, no asset is in the store, or a field is there that is made otherwise. The store is
+        as before then.
 
     Notes
     -----
     A record counts from the first session on or after `known_at`: one with a time of day counts
-    from the next day. Rules:
+    from the next day. A row that is no record (no asset, no date, no finite value, known before
+    its period ended) is rejected, whatever it came in. Rules:
 
     ``latest(item)``
         the newest period known, of that period the version known last.
@@ -233,7 +267,8 @@ def ingest_records(
     ``age(item)``
         days since the end of the period that `latest` shows.
     ``carried(item)``
-        `latest`, times the splits since the record became known.
+        `latest`, times the splits since the record became known; where the source does not say
+        when, the splits within 59 days of the period's end are taken to be in it.
 
     A window in which a report is missing is missing: the value before does not stand in for it.
     The quarter before is the period that ends nearest to 91 days before, within 30 days; fiscal
@@ -261,75 +296,111 @@ def ingest_records(
     >>> xf.open_panel(folder / "panel.zarr").earnings.values.ravel()
     array([nan, 10.])
     """
-    lag_days = panel.positive("lag_days", lag_days, 0)
-    arrived = _arrival(received)
+    given = _given(store, lag_days, columns, received)
     asked = _asked(fields)
     stored = open_panel(store)
-    filings = read_filings(source, lag_days, columns or {})
-    known = read_securities(securities) if securities is not None else Securities({}, {})
-    assets = directory(store, stored)
-    long, notes = match_filings(filings, assets, known.companies)
-    made_of = {spec.rule.item for spec in specs_of(stored).values()}
-    if fields is None:
-        asked = {item: Rule("latest", item) for item in long if item not in made_of}
-    specs = _specs(stored, asked, max_age_days)
-    fresh = _fresh(store, long, None if filings.published else arrived)
-    _check_items(store, specs, fresh)
-    path, made = publish(store, fresh, specs, progress=progress)
+    parts = find_parts(source)
+    listed = _listed(rejects, strict, parts)
+    with listed.listing():
+        filings = read_filings(parts, given.lag_days, given.columns, listed)
+        known = read_securities(securities) if securities is not None else Securities({}, {})
+        long, notes = match_filings(filings, directory(store, stored), known.companies)
+        made_of = {spec.rule.item for spec in specs_of(stored).values()}
+        if fields is None:
+            asked = {i: Rule(SHOWN_AS.get(i, "latest"), i) for i in long if i not in made_of}
+        specs = _specs(stored, asked, max_age_days)
+        fresh = _fresh(store, long, None if filings.published else given.received)
+        _check_items(store, specs, fresh)
+        path, made, _ = publish(store, fresh, specs, progress=progress)
+    notes = [*notes, *_news_note(long, fresh)]
+    return _summary(filings.source, path, filings.sheet.kept, listed, notes, made)
+
+
+@dataclass(frozen=True)
+class Given:
+    """Options of the caller, checked."""
+
+    lag_days: int
+    columns: Mapping[str, str]
+    received: np.datetime64 | None
+
+
+def _given(store: Any, lag_days: Any, columns: Any, received: Any) -> Given:
+    path_of("store", store)
+    days = panel.positive("lag_days", lag_days, 0)
+    if days > LONGEST_LAG:
+        raise panel.error(f"lag_days={days} was given", f"at most {LONGEST_LAG}", "Lower it")
+    return Given(days, _mapping("columns", columns), _arrival(received))
+
+
+def _mapping(name: str, given: Any) -> dict[str, str]:
+    """Return a mapping of words, or raise."""
+    pairs = {} if given is None else given
+    if not isinstance(pairs, Mapping) or not all(
+        isinstance(w, str) for pair in pairs.items() for w in pair
+    ):
+        raise panel.error(
+            f"{name}={panel.shown(given)} was given", "a mapping of words to words",
+            "Write {'ours': 'theirs'}",
+        )  # fmt: skip
+    return dict(pairs)
+
+
+def _listed(rejects: Any, strict: Any, parts: Sequence[Part]) -> Rejects:
+    """Return where to count what is not taken."""
+    files = [Path(p.path) for p in parts if p.path]
+    return rejects_of(rejects, strict, [p.name for p in parts], files)
+
+
+def _summary(
+    source: str, store: Path, kept: np.ndarray, listed: Rejects, notes: Sequence[str],
+    made: list[str],
+) -> Summary:  # fmt: skip
     return Summary(
-        source=filings.source,
+        source=source,
         store=str(store),
-        rows_read=filings.rows_read,
-        rows_kept=sum(map(len, long.values())),
-        rejected=filings.rejected,
-        cleared=filings.cleared,
-        notes=(*notes, *_news_note(long, fresh)),
-        **written(path, made),
+        rows_read=listed.read,
+        rows_kept=int(kept.sum()),
+        rejected=Counter(listed.rows),
+        cleared=Counter({f"{name} {why}": n for (name, why), n in listed.cells.items()}),
+        notes=tuple(notes),
+        rejects=None if listed.path is None else str(listed.path),
+        **written(store, made),
     )
 
 
 def _arrival(received: Any) -> np.datetime64 | None:
-    if received is None:
-        return None
-    try:
-        return pd.Timestamp(received).to_datetime64().astype("datetime64[ns]")
-    except (ValueError, TypeError):
-        raise panel.error(
-            f"received={panel.shown(received)} was given", "a date", "Use e.g. 2014-01-31"
-        ) from None
+    return None if received is None else day_of("received", received).to_datetime64()
 
 
-def _asked(fields: Mapping[str, str] | None) -> dict[str, Rule]:
-    for name in fields or {}:
-        if not (isinstance(name, str) and name.isidentifier()):
-            raise panel.error(f"fields names {panel.shown(name)}", "a word", "Choose another name")
-    return {name: parse_rule(text) for name, text in (fields or {}).items()}
+def _asked(fields: Any) -> dict[str, Rule]:
+    rules = _mapping("fields", fields)
+    for name in (n for n in rules if not can_name(n)):
+        raise panel.error(f"fields names {panel.shown(name)}", "a word", "Choose another name")
+    return {name: parse_rule(text) for name, text in rules.items()}
 
 
-def _usual(items: Mapping[str, str], published: bool) -> dict[str, Rule]:
+def _usual(items: Sequence[str]) -> dict[str, Rule]:
     """Return the fields of a table of annual reports."""
-    rules = {item: Rule("latest", item) for item in sorted(items)}
-    rules["shares_outstanding"] = Rule(
-        "carried", "shares_outstanding", 0 if published else FILING_DAYS
-    )
+    rules = {item: Rule("latest", item) for item in items}
+    rules["shares_outstanding"] = Rule("carried", "shares_outstanding")
     return rules | {"fundamentals_age": Rule("age", "book_equity")}
 
 
 def _specs(
-    stored: xr.Dataset, rules: Mapping[str, Rule], max_age_days: int | None
-) -> dict[str, Spec]:
+    stored: xr.Dataset, rules: Mapping[str, Rule], max_age_days: int | None,
+    more: Mapping[str, Any] | None = None,
+) -> dict[str, Spec]:  # fmt: skip
     """Return specs; a field that is in the store keeps what is not asked for."""
     there, out = specs_of(stored), {}
     days = panel.positive("max_age_days", MAX_AGE_DAYS if max_age_days is None else max_age_days)
     for name, rule in rules.items():
         old = there.get(name)
-        if old is not None and old.rule.name == rule.name == "carried":
-            rule = old.rule  # the first file decides on the basis of share counts
         age = old.max_age_days if old is not None and max_age_days is None else days
         long_name = f"{rule.item.replace('_', ' ')}, newest known report"
         if rule.name != "latest":
             long_name = f"{rule}, as known"
-        attrs = ATTRS.get(name, {"long_name": long_name})
+        attrs = {**ATTRS.get(name, {"long_name": long_name}), **(more or {})}
         out[name] = Spec(rule, age, attrs if rule.name == "age" else {**attrs, "fill": "forward"})
     return out
 
@@ -360,25 +431,7 @@ def _check_items(
             )
 
 
-def _stored_reports(store: str | os.PathLike[str], assets: Directory) -> pd.DataFrame:
-    """Return what tells share classes apart, of the reports that the store has."""
-    names = assets.names()
-    frames = []
-    for item in ("book_equity", "shares_outstanding"):
-        frame = ledger.read_records(store, item).rename(
-            columns={"period_end": "end", "value": item}
-        )
-        frame = frame.drop_duplicates(["asset", "end", "known_at"])
-        frames.append(frame.set_index(["asset", "end", "known_at"])[[item]])
-    both = (
-        frames[0].join(frames[1], how="outer").reset_index().rename(columns={"known_at": "known"})
-    )
-    position = assets.assets.get_indexer(pd.Index(both["asset"]))
-    both = both[position >= 0].assign(asset=position[position >= 0])
-    return both.assign(symbol=names[both["asset"]].to_numpy() if len(both) else None)
-
-
-def _as_records(frame: pd.DataFrame, item: str, assets: pd.Index) -> pd.DataFrame:
+def _as_records(frame: pd.DataFrame, item: str, assets: pd.Index, assumed: bool) -> pd.DataFrame:
     """Return the records of one column of a table of reports."""
     there = frame[frame[item].notna()]
     return pd.DataFrame(
@@ -388,6 +441,7 @@ def _as_records(frame: pd.DataFrame, item: str, assets: pd.Index) -> pd.DataFram
             "known_at": there["known"].to_numpy(),
             "value": there[item].to_numpy(float),
             "quarters": np.int8(0),
+            "assumed": assumed,
             "filing": "",
         }
     )[list(ledger.COLUMNS)]
@@ -400,11 +454,25 @@ def _news_note(
     return () if came == new else (f"{came - new:,} of {came:,} records were in the store already",)
 
 
-def _sector(stored: xr.Dataset, assets: Directory, sectors: Mapping[str, str]) -> xr.DataArray:
-    codes, words = sector_codes(assets.names(), sectors)
-    return constant_rows(stored, "sector", codes).assign_attrs(
-        long_name="sector, one for all dates",
-        flag_values=list(range(len(words))),
-        flag_meanings=" ".join("_".join(w.split()) for w in words),
-        fill="forward",
-    )
+def _by_asset(companies: Mapping[str, str], assets: Directory) -> dict[Any, str]:
+    """Return the company of each asset of the store, where a list of securities tells."""
+    names = zip(assets.assets.tolist(), assets.names(), strict=True)
+    return {label: companies[symbol] for label, symbol in names if symbol in companies}
+
+
+def _class_notes(
+    store: str | os.PathLike[str], assets: Directory, second: Mapping[Any, Any]
+) -> list[str]:
+    """Say which assets show nothing, and why."""
+    names = dict(zip(assets.assets.tolist(), assets.names(), strict=True))
+    notes = []
+    if second:
+        pairs = sorted(f"{names[a]} ({names[b]} kept)" for a, b in second.items())
+        notes.append(f"left out because they repeat another symbol: {listing(pairs)}")
+    there = set(ledger.read_records(store, "book_equity")["asset"]) | {
+        *ledger.read_records(store, "shares_outstanding")["asset"]
+    }
+    without = sorted(name for label, name in names.items() if label not in there)
+    if without:
+        notes.append(f"{len(without)} assets have no fundamentals: {listing(without)}")
+    return notes

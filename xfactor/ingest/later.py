@@ -8,7 +8,8 @@ import pandas as pd
 import xarray as xr
 
 from xfactor import panel as _panel
-from xfactor.ingest.fields import FORMULAS, lay_out, records_of, specs_of
+from xfactor.ingest.asked import path_of
+from xfactor.ingest.fields import FORMULAS, lay_out, records_of, repeated, specs_of
 from xfactor.ingest.ledger import read_records
 from xfactor.store import open_panel
 
@@ -56,7 +57,7 @@ def with_fundamentals(panel: xr.Dataset, store: str | os.PathLike[str]) -> xr.Da
     array([[5.]])
     """
     _panel.check_panel(panel)
-    stored = open_panel(store)
+    stored = open_panel(path_of("store", store))
     past, dates = stored.indexes[_panel.DATE], panel.indexes[_panel.DATE]
     if dates[0] <= past[-1]:
         raise _panel.error(
@@ -77,7 +78,11 @@ def with_fundamentals(panel: xr.Dataset, store: str | os.PathLike[str]) -> xr.Da
     lengths = stored.chunksizes.get(_panel.DATE, (len(past),))
     edges = list(pairwise([0, *np.cumsum(lengths).tolist(), len(past) + len(dates)]))
     made = lay_out(
-        whole, specs, lambda item: records_of(read_records(store, item), assets), edges
+        whole,
+        specs,
+        lambda item: records_of(read_records(store, item), assets),
+        repeated(store, stored),
+        edges,
     ).isel({_panel.DATE: slice(len(past), None)})
     names = [n for n in made.data_vars if n in stored and (n in specs or n in FORMULAS)]
     if "sector" in stored and "sector" not in panel:

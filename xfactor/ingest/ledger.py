@@ -23,6 +23,7 @@ COLUMNS = {
     "quarters": np.int8,
     "known_at": "datetime64[ns]",
     "value": np.float64,
+    "assumed": np.bool_,  # nobody says when it was known: some days after the period's end
     "filing": object,
 }
 NO_RECORDS = pd.DataFrame({name: np.empty(0, kind) for name, kind in COLUMNS.items()})

@@ -31,6 +31,8 @@ class Records:
         float64, none missing.
     quarters
         int64, quarters that the value is of; 0 for a point in time, or where nobody says.
+    assumed
+        bool, whether `known_at` is a guess from the period's end.
     row
         int64, position of each record in the arrays that were sorted.
     """
@@ -40,6 +42,7 @@ class Records:
     period_end: np.ndarray
     value: np.ndarray
     quarters: np.ndarray
+    assumed: np.ndarray
     row: np.ndarray
 
     def keep(self, mask: np.ndarray) -> "Records":
@@ -70,12 +73,13 @@ def sort_records(
     period_end: np.ndarray,
     value: np.ndarray,
     quarters: np.ndarray | None = None,
+    assumed: np.ndarray | None = None,
 ) -> Records:
     """Sort the records of one item and leave out those without a value.
 
     Parameters
     ----------
-    asset, known_at, period_end, value, quarters
+    asset, known_at, period_end, value, quarters, assumed
         As in `Records`, in any order; a missing or infinite value is no record.
 
     Returns
@@ -84,6 +88,7 @@ def sort_records(
         Sorted.
     """
     quarters = np.zeros(len(asset), np.int64) if quarters is None else quarters.astype(np.int64)
+    assumed = np.zeros(len(asset), bool) if assumed is None else assumed.astype(bool)
     there = np.flatnonzero(np.isfinite(value))
     days = period_end.astype("datetime64[D]").astype(NS)
     row = there[_order(*(k[there] for k in (asset, known_at.astype(NS), days, quarters)))]
@@ -93,6 +98,7 @@ def sort_records(
         days[row],
         value[row],
         quarters[row],
+        assumed[row],
         row,
     )
 
@@ -207,7 +213,9 @@ class Block:
         # In the order of dates, and of an asset in the order of events: the last one stays.
         cells[self.row, self.asset] = np.arange(len(self.row))
         shown = np.maximum.accumulate(cells, axis=0, out=cells)
-        expired = np.append(self.period_end + max_age, np.datetime64("NaT", "ns"))[shown]
+        last = np.datetime64(np.iinfo(np.int64).max, "ns") - max_age  # beyond it the sum wraps
+        old = np.minimum(self.period_end, last) + max_age
+        expired = np.append(old, np.datetime64("NaT", "ns"))[shown]
         return np.where(self.dates[:, None] <= expired, np.append(values, np.nan)[shown], np.nan)
 
 

@@ -1,7 +1,7 @@
 """Read a table of reports and find the assets they belong to."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +11,14 @@ import xarray as xr
 from xfactor import panel
 from xfactor.identity import Symbols
 from xfactor.identity import symbols as symbols_of_store
-from xfactor.ingest.companies import repeats
+from xfactor.ingest.asked import can_name
+from xfactor.ingest.layout import titled
 from xfactor.ingest.prices import SYMBOLS
+from xfactor.ingest.rejects import Rejects
+from xfactor.ingest.sheets import BESIDE, Sheet
+from xfactor.ingest.sources import Part
 from xfactor.ingest.summary import listing
-from xfactor.ingest.tables import Column, Table, read_table
+from xfactor.ingest.tables import Column
 
 KEYS = (
     Column("asset", "text", SYMBOLS, True),
@@ -36,42 +40,43 @@ class Reports:
 
     Parameters
     ----------
+    source
+        What was read, for messages and the summary.
+    sheet
+        All rows, and what was not taken.
     frame
-        One row per report: symbol, end, known, and one column for each item.
+        One row per report: symbol, end, known, id (the row), and one column for each item.
     items
-        Our name of each item -> the file's.
-    rows_read
-        Rows of the file.
+        Names of the items.
     published
-        Whether `known` is from the file.
-    rejected, cleared
-        Counts of rows and of values by reason; `match` adds to the former.
+        Whether `known` is from the source.
     notes
         Sentences for the summary.
     """
 
+    source: str
+    sheet: Sheet
     frame: pd.DataFrame
-    items: Mapping[str, str]
-    rows_read: int
+    items: Sequence[str]
     published: bool
-    rejected: dict[str, int]
-    cleared: dict[str, int]
     notes: list[str]
 
 
 def read_reports(
-    source: str | os.PathLike[str], lag_days: int, columns: Mapping[str, str]
+    parts: Sequence[Part], lag_days: int, columns: Mapping[str, str], rejects: Rejects
 ) -> Reports:
     """Read a table with one row per report.
 
     Parameters
     ----------
-    source
-        Parquet or CSV file.
+    parts
+        Files and tables.
     lag_days
-        Days from a period's end to the day a report is known, if the file does not say.
+        Days from a period's end to the day a report is known, if the source does not say.
     columns
-        Our name -> the file's name; names beyond the usual ones are further items.
+        Our name -> the source's name; names beyond the usual ones are further items.
+    rejects
+        Where to count what is not taken.
 
     Returns
     -------
@@ -81,45 +86,29 @@ def read_reports(
     Raises
     ------
     PanelError
-        If it cannot be read, or a report stands there twice.
+        If it cannot be read, a row is rejected that must not be, or none is left.
     """
-    table = read_table(source, (*KEYS, *ITEMS, *_further(columns)), columns)
-    ends = table.dates["period_end"]
-    known = table.dates.get("known_at", ends + np.timedelta64(lag_days, "D"))
-    values, cleared = _items(table)
-    symbols = table.texts["asset"].values()
-    frame = pd.DataFrame({"symbol": symbols, "end": ends, "known": known, **values})
-    nameless, early = frame["symbol"].isna(), frame["known"] < frame["end"]
-    rejected = {
-        "without an asset": int(nameless.sum()),
-        "known before their period ended": int((early & ~nameless).sum()),
-    }
-    frame = frame[~nameless & ~early]
-    twice = frame.duplicated(["symbol", "end", "known"])
-    if twice.any():
-        first = frame[twice].iloc[0]
-        raise panel.error(
-            f"{table.path} has {int(twice.sum()):,} repeated reports, the first of "
-            f"{first['symbol']} for {first['end']:%Y-%m-%d}",
-            "one row for each asset and period",
-            "Remove the duplicates, or name the date of publication with --columns known_at=NAME",
-        )
-    published = "known_at" in table.dates
-    notes = [] if published else [f"reports are known {lag_days} days after their period's end"]
-    items = {name: table.names[name] for name in table.numbers}
-    return Reports(frame, items, table.rows, published, rejected, cleared, notes)
-
-
-def _items(table: Table) -> tuple[dict[str, np.ndarray], dict[str, int]]:
-    """Return the values with the impossible ones missing, and how many those were."""
-    values, cleared = {}, {}
-    for name, v in table.numbers.items():
-        bad, why = np.isinf(v), "infinite"
+    wanted = (*KEYS, *ITEMS, *_further(columns))
+    sheet, source = Sheet(parts, wanted, columns, (), rejects), titled(parts)
+    published = "known_at" in sheet
+    if not published:
+        sheet.columns["known_at"] = sheet["period_end"] + np.timedelta64(lag_days, "D")
+    sheet.reject(pd.isna(sheet["asset"]), "without an asset", "asset", "asset")
+    for name in ("period_end", "known_at"):
+        sheet.reject(np.isnat(sheet[name]), "without a date", name, "date")
+    early = sheet["known_at"] < sheet["period_end"].astype("datetime64[D]")
+    sheet.reject(early, "known before their period ended", "known_at")
+    items = sorted(c.name for c in wanted if c.kind == "number")
+    for name in items:
+        sheet.clear(sheet.unread(name), "no number", name, "value")
+        sheet.clear(np.isinf(sheet[name]), "infinite", name)
         if name == "shares_outstanding":
-            bad, why = bad | (v <= 0), "not above 0"
-        values[name] = np.where(bad, np.nan, v)
-        cleared[f"{name} {why}"] = int(bad.sum())
-    return values, cleared
+            sheet.clear(sheet[name] <= 0, "not above 0", name)
+    sheet.settle(source)
+    names = {"asset": "symbol", "period_end": "end", "known_at": "known"}
+    frame = sheet.frame().rename(columns=names)
+    notes = [] if published else [f"reports are known {lag_days} days after their period's end"]
+    return Reports(source, sheet, frame, items, published, notes)
 
 
 @dataclass(frozen=True)
@@ -194,21 +183,15 @@ def directory(store: str | os.PathLike[str], stored: xr.Dataset) -> Directory:
     return Directory(found, stored.indexes[panel.ASSET])
 
 
-def match(
-    reports: Reports, known: Directory, companies: Mapping[str, str], before: pd.DataFrame
-) -> tuple[pd.DataFrame, list[str]]:
-    """Find the assets of the reports; drop those of unknown symbols and repeated ones.
+def match(reports: Reports, known: Directory) -> tuple[pd.DataFrame, list[str]]:
+    """Find the assets of the reports; leave out those of unknown symbols.
 
     Parameters
     ----------
     reports
-        What was read; the rows dropped are added to `rejected`.
+        What was read.
     known
         The store's assets by symbol.
-    companies
-        Symbol -> company, where known.
-    before
-        Reports that the store has, as the columns of the frame that is returned.
 
     Returns
     -------
@@ -225,29 +208,17 @@ def match(
     symbol, day, end = (frame[n].to_numpy() for n in ("symbol", "known", "end"))
     position = known.find(symbol, day, end)
     absent = sorted(set(symbol[position < 0]))
-    reports.rejected["of symbols not in the store"] = int((position < 0).sum())
+    lost = np.isin(reports.sheet.ids, frame["id"].to_numpy()[position < 0])
+    reports.sheet.reject(lost, "of symbols not in the store", "asset", BESIDE)
     if absent:
         notes.append(f"{len(absent)} symbols are not in the store: {listing(absent)}")
     frame = frame.assign(asset=position)[position >= 0]
-    names = known.names()
     if frame.empty:
         raise panel.error(
             f"none of the symbols of the reports ({listing(absent)}) is in the store",
-            f"symbols like {listing(names[:3].tolist())}",
+            f"symbols like {listing(known.names()[:3].tolist())}",
             "Check the column; type --columns asset=NAME for another",
         )
-    had = set(before["symbol"])
-    dropped = repeats(pd.concat([before, frame], ignore_index=True), companies)
-    dropped = {s: kept for s, kept in dropped.items() if s not in had}
-    second = frame["symbol"].isin(list(dropped))
-    reports.rejected["that repeat another symbol"] = int(second.sum())
-    if dropped:
-        pairs = [f"{symbol} ({kept} kept)" for symbol, kept in sorted(dropped.items())]
-        notes.append(f"left out because they repeat another symbol: {listing(pairs)}")
-    frame = frame[~second]
-    without = sorted(set(names) - set(frame["symbol"]) - had)
-    if without:
-        notes.append(f"{len(without)} assets have no fundamentals: {listing(without)}")
     return frame, notes
 
 
@@ -255,8 +226,10 @@ def _further(columns: Mapping[str, str]) -> list[Column]:
     """Return the items beyond the usual ones that `columns` asks for."""
     usual = {c.name for c in (*KEYS, *ITEMS)}
     for name in columns:
-        if name in DERIVED or not name.isidentifier():
+        if name in DERIVED or not can_name(name):
             raise panel.error(
-                f"columns names a field {name!r}", "a word that is not taken", "Choose another"
+                f"columns names a field {panel.shown(name)}",
+                "a word that is not taken",
+                "Choose another",
             )
     return [Column(name, "number", (), True) for name in columns if name not in usual]

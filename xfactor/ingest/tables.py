@@ -110,7 +110,7 @@ def read_table(
     if path.is_dir():
         raise panel.error(f"{path} is a folder", "one Parquet or CSV file", "Name a file in it")
     (part,) = find_parts(path)
-    names = _resolve(path, part.header, wanted, columns, one_of)
+    names = find_columns(path, part.header, wanted, columns, one_of)
     batches = list(part.batches(list(dict.fromkeys(names.values()))))
     for ragged in (r for b in batches for r in b.ragged):
         raise panel.error(
@@ -158,14 +158,32 @@ def normal(name: str) -> str:
     return re.sub(r"[\s_.\-]+", " ", bare).strip()
 
 
-def _resolve(
-    path: Path,
+def find_columns(
+    path: Path | str,
     header: list[str],
     wanted: Sequence[Column],
     columns: Mapping[str, str] | None,
     one_of: Sequence[str],
 ) -> dict[str, str]:
-    """Return our name -> the file's name."""
+    """Find the columns of a table.
+
+    Parameters
+    ----------
+    path, header
+        The file, and its columns.
+    wanted, columns, one_of
+        As in `read_table`.
+
+    Returns
+    -------
+    dict
+        Our name -> the file's name.
+
+    Raises
+    ------
+    PanelError
+        If one that is needed is not there, or stands there twice.
+    """
     known = [c.name for c in wanted]
     names: dict[str, str] = dict(columns or {})
     absent = partial(no_column, path, header, columns is not None)

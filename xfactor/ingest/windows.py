@@ -195,7 +195,7 @@ def _quarters(records: Records, assets: int) -> Versions:
     less = np.append(records.value, 0.0)[minus]
     made = Records(
         records.asset[at], records.known_at[at], records.period_end[plus],
-        records.value[plus] - less, np.ones(found, np.int64), at,
+        records.value[plus] - less, np.ones(found, np.int64), records.assumed[at], at,
     )  # fmt: skip
     return Versions(made, plus, minus)
 

@@ -95,8 +95,8 @@ def quarter_versions(
     """Find the value of single quarters among values of the year to date.
 
     A record of one quarter (or of a point in time) stands for itself. One of n quarters, less that
-    of n - 1 quarters which ends a quarter earlier, gives its last quarter, where no record of that
-    quarter itself is known.
+    of n - 1 quarters which ends a quarter earlier (the nearest to it, of equal ones the later),
+    gives its last quarter, where no record of that quarter itself is known.
 
     Parameters
     ----------
@@ -160,9 +160,12 @@ def _quarter(
         if length[e] <= 1:
             plus, minus = e, NONE
             continue
-        least = tolerance + 1
+        least, last = tolerance + 1, 0
         for k in range(n):
-            distance = abs(end[e] - quarter - end[known[k]])
-            if length[known[k]] == length[e] - 1 and distance < least:
-                plus, minus, least = e, known[k], distance
+            if length[known[k]] != length[e] - 1:
+                continue
+            ended = end[known[k]]
+            distance = abs(end[e] - quarter - ended)
+            if distance < least or (distance == least <= tolerance and ended > last):
+                plus, minus, least, last = e, known[k], distance, ended
     return plus, minus

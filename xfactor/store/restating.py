@@ -14,6 +14,8 @@ from xfactor.store.tables import Columns, add_rows, check_rows
 from xfactor.store.transaction import Transaction, transaction
 
 DATE, ASSET = _panel.DATE, _panel.ASSET
+# What a field of codes says of them.
+FLAGS = ("flag_values", "flag_meanings")
 
 
 def update_panel(
@@ -32,7 +34,9 @@ def update_panel(
     ----------
     cells
         Fields of the store with some of its dates and assets, in any order of assets. A missing
-        cell (NaN, -1, NaT, "") leaves what is stored.
+        cell (NaN, -1, NaT, "") leaves what is stored. Where all cells of a field are
+        replaced, missing ones too, so are the meanings of its codes: its attributes
+        `flag_values` and `flag_meanings`, if any.
     path
         The store.
     overwrite_missing
@@ -102,7 +106,11 @@ def _update(t: Transaction, stored: xr.Dataset, cells: xr.DataArray, name: str, 
             there.dims.index(ASSET),
             guards.store_order(stored.indexes[ASSET], cells.indexes[ASSET]),
         )
+    metadata = there.metadata
+    if not keep and v.shape == stored[name].shape:  # new codes for all cells may have new meanings
+        flags = {k: v.attrs[k] for k in FLAGS if k in v.attrs}
+        metadata = {**metadata, "attributes": {**metadata["attributes"], **flags}}
     t.add(
-        name, there.metadata, v.data, blocks, axis=axis, columns=columns, restated=True,
+        name, metadata, v.data, blocks, axis=axis, columns=columns, restated=True,
         keep_missing=keep, finite=bool(there.metadata["attributes"].get("finite")),
     )  # fmt: skip
