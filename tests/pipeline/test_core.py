@@ -251,6 +251,25 @@ def test_compute__sees_the_assets_of_its_mask_only():
         assert np.isnan(frame[t - 2, ~inside]).all()
 
 
+def test_compute__is_not_called_where_its_mask_has_no_assets():
+    class Most(CustomFactor):
+        inputs = ["x"]
+        window_length = 1
+        mask = good
+
+        def compute(self, today, assets, out, x):
+            out[:] = x.max()  # an error on no values
+
+    panel = drawn()
+    panel["x"] = panel["x"].fillna(0.0)
+    panel["good"][2:4] = False
+    most = Pipeline({"most": Most()}).to_dataset(panel)["most"]
+    inside = panel["x"].where(panel["good"])
+    want = inside.max("asset").where(panel["good"]).transpose("date", "asset")
+    np.testing.assert_array_equal(most, want)
+    assert most[2:4].isnull().all()
+
+
 @pytest.mark.parametrize("dim", ["asset", "date"])
 def test_compute__takes_masks_and_inputs_of_one_dim(dim):
     panel = drawn(dates=30, assets=5)

@@ -284,6 +284,8 @@ def _by_date(
         rows, shown, chosen = [o[t] for o in outs], assets, None
         if where is not None and not where[t].all():
             chosen = np.flatnonzero(where[t])
+            if not len(chosen):  # nothing to write, and many a function fails on no values
+                continue
             shown = assets[chosen]
             windows = [w if w.shape[1] != len(assets) else w[:, chosen] for w in windows]
             rows = [np.full(len(chosen), term.missing, dtype=term.dtype) for _ in outs]
