@@ -38,6 +38,8 @@ class Term:
     shrinks: ClassVar[bool] = False
     # The value has one number per date, and not one per asset.
     per_date: Any = False
+    # Takes terms of several outputs, to give one of them.
+    selects: ClassVar[bool] = False
     _key: Any
     _options: Options
 
@@ -45,6 +47,8 @@ class Term:
     def _of(cls, inputs: Iterable["Term"] = (), mask: Any = None, **options: Any) -> Self:
         """The one term of this description."""
         inputs = tuple(inputs)
+        if not cls.selects:
+            _one_output(inputs)
         given: Options = tuple(sorted(options.items()))
         key = (cls, inputs, mask, tuple((k, type(v), v) for k, v in given))
         try:
@@ -107,6 +111,16 @@ class Term:
 
 def _again(cls: type[Term], inputs: Any, mask: Any, options: dict[str, Any]) -> Term:
     return cls._of(inputs, mask, **options)
+
+
+def _one_output(inputs: tuple[Term, ...]) -> None:
+    for term in inputs:
+        names = getattr(term, "outputs", None)
+        if names:
+            listed = ", ".join(names)
+            raise panel.error(
+                f"{term} has the outputs {listed}", "one of them", f"Use the term's .{names[0]}"
+            )
 
 
 def _unhashable(options: Options) -> str:
