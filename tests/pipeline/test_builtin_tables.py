@@ -357,6 +357,9 @@ def test_outputs__unpack_and_are_attributes():
     lower, middle, upper = bands = BollingerBands(window_length=3, k=2)
     assert (lower, middle, upper) == (bands.lower, bands.middle, bands.upper)
     with pytest.raises(AttributeError, match="no attribute 'width'"):
-        _ = bands.width
+        bands.width  # noqa: B018
+    for use in (lambda: bands + 1, bands.rank, lambda: SimpleMovingAverage([bands], 3)):
+        with pytest.raises(PanelError, match=r"outputs lower, middle, upper; .* \.lower"):
+            use()
     with pytest.raises(TypeError, match="has one output"):
         iter(SimpleMovingAverage(["x"], 3))

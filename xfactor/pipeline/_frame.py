@@ -186,8 +186,9 @@ def history(wanted: list[Term], order: list[Term], frame: Frame) -> dict[Term, i
     because: dict[Term, Term] = {}
     for term in reversed(order):
         needed = rows[term] + term._before(frame, rows[term])
-        for part in parts(term):
-            least = rows[term] if part is term.mask else needed
+        wants = [(part, needed) for part in term.dependencies]
+        wants += [] if term.mask is None else [(term.mask, rows[term])]
+        for part, least in wants:  # a term may be both
             if least > rows[part]:
                 rows[part], because[part] = least, term
     most = max(order, key=lambda t: rows[t], default=None)

@@ -27,6 +27,7 @@ class Several(Term):
 class Output(Term):
     """One of several outputs of a term."""
 
+    selects = True
     name: str
 
     def label(self) -> str:

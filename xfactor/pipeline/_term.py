@@ -38,6 +38,8 @@ class Term:
     shrinks: ClassVar[bool] = False
     # The value has one number per date, and not one per asset.
     per_date: Any = False
+    # Takes terms of several outputs, to give one of them.
+    selects: ClassVar[bool] = False
     _key: Any
     _options: Options
 
@@ -45,6 +47,8 @@ class Term:
     def _of(cls, inputs: Iterable["Term"] = (), mask: Any = None, **options: Any) -> Self:
         """The one term of this description."""
         inputs = tuple(inputs)
+        if not cls.selects:
+            _one_output(inputs)
         given: Options = tuple(sorted(options.items()))
         key = (cls, inputs, mask, _exact(given))
         try:
@@ -112,6 +116,16 @@ def _again(cls: type[Term], inputs: Any, mask: Any, options: dict[str, Any]) -> 
 def _exact(x: Any) -> Any:
     """What tells 1 from 1.0 and True, which Python holds for equal."""
     return tuple(map(_exact, x)) if isinstance(x, tuple) else (type(x), x)
+
+
+def _one_output(inputs: tuple[Term, ...]) -> None:
+    for term in inputs:
+        names = getattr(term, "outputs", None)
+        if names:
+            listed = ", ".join(names)
+            raise panel.error(
+                f"{term} has the outputs {listed}", "one of them", f"Use the term's .{names[0]}"
+            )
 
 
 def _unhashable(options: Options) -> str:

@@ -1,6 +1,7 @@
 """Correlations and regressions of the histories of assets."""
 
 from fractions import Fraction
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -143,7 +144,7 @@ class RollingLinearRegression(OfTwo):
         fit = regression.rolling_ols(y, x.rename("x"), window=n, min_obs=n)
         beta, stderr = (fit[k].isel({panel.FACTOR: 0}, drop=True) for k in ("beta", "stderr"))
         test = [_apply.Arg(beta), _apply.Arg(stderr)]
-        kernel = _TwoSided(n - 2)
+        kernel = partial(two_sided, df=n - 2)
         (p_value,) = _apply.along(kernel, test, [_apply.Out((), beta.dtype)], what="p_value")
         found = {
             "alpha": fit["alpha"],
@@ -170,18 +171,13 @@ class RollingLinearRegression(OfTwo):
         return scaled
 
 
-class _TwoSided:
-    """Two-sided p-values of estimates and their standard errors: a kernel."""
-
-    def __init__(self, df: int) -> None:
-        self.df = df
-
-    def __call__(self, estimate: np.ndarray, stderr: np.ndarray) -> np.ndarray:
-        if self.df < 1:
-            return np.full_like(estimate, np.nan)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            t = np.abs(estimate.astype(np.float64)) / stderr
-        return (2.0 * stdtr(self.df, -t)).astype(estimate.dtype)
+def two_sided(estimate: np.ndarray, stderr: np.ndarray, *, df: int) -> np.ndarray:
+    """Two-sided p-values of estimates with standard errors, by Student's t."""
+    if df < 1:
+        return np.full_like(estimate, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.abs(estimate.astype(np.float64)) / stderr
+    return (2.0 * stdtr(df, -t)).astype(estimate.dtype)
 
 
 class RollingPearsonOfReturns(RollingPearson):
