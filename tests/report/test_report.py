@@ -169,9 +169,10 @@ def test_report__leaves_out_what_the_store_lacks_and_says_so(case, universe, tmp
 def test_report__of_a_short_or_empty_history_says_why(universe, tmp_path):
     few = universe[0][["close", "market_cap"]].isel(date=slice(3))
     store = xf.write_panel(few.chunk(asset=-1), tmp_path / "panel.zarr")
-    page = Page(write_report(store, tmp_path / "r.html", min_names=50).read_text("utf-8"))
-    for reason in ("too few for a momentum", "enough names in each leg", "no longer than a window"):
+    for least, reason in ((50, "enough names in each leg"), (3, "no longer than a window")):
+        page = Page(write_report(store, tmp_path / "r.html", min_names=least).read_text("utf-8"))
         assert reason in page.text
+        assert "too few for a momentum" in page.text
     none = few.where(few.close < 0)
     store = xf.write_panel(none.chunk(asset=-1), tmp_path / "none.zarr")
     page = Page(write_report(store, tmp_path / "r.html").read_text("utf-8"))
