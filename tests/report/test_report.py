@@ -173,7 +173,7 @@ def test_report__of_a_short_or_empty_history_says_why(universe, tmp_path):
         page = Page(write_report(store, tmp_path / "r.html", min_names=least).read_text("utf-8"))
         assert reason in page.text
         assert "too few for a momentum" in page.text
-    none = few.where(few.close < 0)
+    none = few.where(few["close"] < 0)
     store = xf.write_panel(none.chunk(asset=-1), tmp_path / "none.zarr")
     page = Page(write_report(store, tmp_path / "r.html").read_text("utf-8"))
     assert page.sections == ["Data and what was left out", "How to make this page again"]
