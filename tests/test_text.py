@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 import xarray as xr
 
+import xfactor as xf
 from xfactor.text import table
 
 LABELS = ["market", "SMB", "a rather long label"]
@@ -70,3 +72,81 @@ def test_table__wants_a_format_for_each_column():
 def test_table__whole_numbers_are_formatted_like_others():
     got = lines({"n": pd.Series([3, 4], index=["a", "b"])}, ".1f")
     assert [line.split()[1] for line in got[2:]] == ["3.0", "4.0"]
+
+
+# --- summaries of regressions -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def regression():
+    """Returns of one asset and two factors, with a gap, and the complete rows of them."""
+    rng = np.random.default_rng(3)
+    dates = pd.date_range("2000-01-03", periods=80, freq="B")
+    x = xr.DataArray(rng.normal(size=(80, 2)), dims=("date", "factor"),
+                     coords={"date": dates, "factor": ["market", "SMB"]})  # fmt: skip
+    y = 0.1 + x.sum("factor") + rng.normal(size=80)
+    y[5] = np.nan
+    known = np.delete(np.arange(80), 5)
+    return y, x, (y.values[known], sm.add_constant(x.values[known]))
+
+
+@pytest.mark.parametrize("se", ["ols", "white"])
+def test_summary__is_that_of_statsmodels(regression, se):
+    y, x, (endog, exog) = regression
+    fit = xf.time_series_ols(y, x, se=se)
+    kind = {"ols": "nonrobust", "white": "HC1"}[se]
+    peer = sm.OLS(endog, exog).fit(cov_type=kind)
+    got = xf.summary(fit)
+    want = np.column_stack([peer.params, peer.bse, peer.tvalues, peer.pvalues, peer.conf_int()])
+    np.testing.assert_allclose(got.coefficients, want, rtol=1e-9, atol=1e-14)
+    assert list(got.coefficients.index) == ["alpha", "market", "SMB"]
+    assert got.facts["observations"] == "79"
+    assert got.facts["R2"] == f"{peer.rsquared:.4f}"
+    assert got.facts["R2 adjusted"] == f"{peer.rsquared_adj:.4f}"
+
+
+def test_summary__takes_every_kind_of_regression():
+    panel, _ = xf.simulate_panel(dates=90, assets=40, seed=1)
+    x = xf.standardize(panel[["market_cap", "book_to_price"]])
+    market = panel.market_returns.rename("market")
+    groups = {"groups": panel.sector}
+    fits = {
+        "Premia": xf.fama_macbeth(panel.returns, x),
+        "Means": xf.newey_west(panel.returns.mean("asset")),
+        "Betas": xf.rolling_ols(panel.returns, market, window=30).isel(date=-1, asset=0),
+        "Factor returns": xf.cross_sectional_ols(panel.returns, x, **groups).isel(date=[-1]),
+    }
+    for title, fit in fits.items():
+        got = xf.summary(fit)
+        assert got.title == title
+        c = got.coefficients
+        known = c[np.isfinite(c["std err"])]
+        assert len(known)
+        assert ((known.low < known.coef) & (known.coef < known.high)).all()
+        np.testing.assert_allclose(c["t"], c["coef"] / c["std err"])
+        assert str(got).splitlines()[0] == title
+    assert xf.summary(fits["Factor returns"]).facts["date"] == str(panel.date.values[-1])[:10]
+
+
+def test_summary__shows_what_is_missing_as_a_dash_and_text_as_text(regression):
+    y, x, _ = regression
+    odd = x.assign_coords(factor=["a<b", "SMB"])
+    got = xf.summary(xf.time_series_ols(y.where(y > 1e9), odd))
+    assert np.isnan(got.coefficients.to_numpy()).all()
+    assert str(got).splitlines()[2].split() == ["alpha", *["-"] * 6]
+    html = got._repr_html_()
+    assert "<table" in html
+    assert "a&lt;b" in html
+    assert "a<b" not in html
+    assert "<td>-</td>" in html
+
+
+def test_summary__of_several_regressions_or_of_none_says_what_to_type(regression):
+    y, x, _ = regression
+    several = xr.concat([y, y + 1], pd.Index([1, 2], name="asset"))
+    with pytest.raises(xf.PanelError, match=r"fit\.isel\(asset=-1\)"):
+        xf.summary(xf.time_series_ols(several, x))
+    with pytest.raises(xf.PanelError, match="estimates and their stderr"):
+        xf.summary(xf.rolling_ols(y, x, window=20, se=None))
+    with pytest.raises(TypeError, match="found DataArray"):
+        xf.summary(y)

@@ -142,6 +142,7 @@ def largest_names(fields: xr.Dataset, n: int = 5) -> xr.DataArray:
     """
     chosen = cross_section.top(panel.field(fields, "market_cap"), n)
     count = chosen.sum(panel.ASSET)
+    count = count.where(count > 0)  # a date without names divides by nothing
     return (xr.ones_like(chosen, dtype=np.float64) / count).where(chosen)
 
 

@@ -141,7 +141,7 @@ def test_range__redraws_the_charts_and_compounds_from_its_start(tab, made):
     tab.run("document.querySelector('figure[data-lines] .plot').focus()")
     tab.press("End")
     _, texts = shown(tab)
-    want = (1 + values[:, -1]) / (1 + values[:, 100]) - 1
+    want = (1 + values[:, -1]) / (1 + np.nan_to_num(values[:, 100])) - 1  # one begins later
     assert [float(t.split()[0]) for t in texts] == pytest.approx(100 * want, abs=0.11)
     assert probe(tab, "overlaps") == []
     tab.run("document.querySelector('.range button').click()")

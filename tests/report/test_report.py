@@ -2,16 +2,19 @@
 
 import re
 import shlex
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 
 import xfactor as xf
 from tests.report.page import SHORT, Page, value
 from xfactor import cli, lecture
+from xfactor.report import inputs, measures, write_report
 from xfactor.report import page as page_module
-from xfactor.report import write_report
 from xfactor.report.inputs import periods_per_year
 
 
@@ -67,6 +70,46 @@ def test_report__counts_every_cell_once(made, universe):
     listed = int(panel.listed.sum())
     assert value(fields.loc["book_to_price", "known"]) == pytest.approx(known / listed, abs=6e-4)
     assert value(fields.loc["book_to_price", "missing cells"]) == listed - known
+
+
+def test_signals__in_pieces_are_those_of_the_whole(made, monkeypatch):
+    fields = xf.open_panel(made[0])
+    options = inputs.Options(None, [], 0.2, None, 3, 40, (40, 5), (1, 5), 5, 252.0, False)
+    done = inputs.Measures()
+    given = inputs.inputs_of(fields, options, done)
+    monkeypatch.setattr(measures, "PIECE", 1)
+    assert len(measures._spans(given.returns)) == 5
+    measures._signals(given, options, done)
+    got = done.found["signals"]
+    after = {h: xf.forward_returns(given.returns, h) for h in (1, 5)}
+    (want,) = xf.compute(xf.evaluate_signals(given.traits, after, bins=5, listed=given.listed))
+    for name in ("ic_mean", "ic_tvalue", "ic_ir", "mean", "stderr", "spread_mean", "spread_tvalue"):
+        assert_allclose(got[name], want[name].transpose(*got[name].dims))
+    assert_allclose(got.ic, want.ic.sel(horizon=1).transpose(*got.ic.dims))
+    for name in ("n_obs", "n_dropped"):
+        assert_array_equal(got[name], want[name].sum("date").transpose(*got[name].dims))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peaks are in kilobytes on Linux")
+def test_command__stays_below_the_memory_limit_on_a_store_that_is_larger(tmp_path):
+    limit = 1_000_000_000
+    panel, _ = xf.simulate_panel(dates=2800, assets=5000, seed=1, chunk_dates=32)
+    store = xf.write_panel(panel, tmp_path / "panel.zarr")
+    assert xf.panel_info(store).fields["bytes"].sum() > limit
+    words = [sys.executable, "-m", "xfactor.cli", "report", str(store), "--memory-limit", "1GB"]
+    # A process of its own that starts the command: what it waited for is that one's peak.
+    code = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
+        "print('peak', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)"
+    )
+    words += ["-o", str(tmp_path / "r.html")]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=1800
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split("peak ")[1]) <= limit
+    assert (tmp_path / "r.html").stat().st_size < 2_000_000
 
 
 def test_report__is_one_whole_page_that_loads_nothing(made):
@@ -126,10 +169,11 @@ def test_report__leaves_out_what_the_store_lacks_and_says_so(case, universe, tmp
 def test_report__of_a_short_or_empty_history_says_why(universe, tmp_path):
     few = universe[0][["close", "market_cap"]].isel(date=slice(3))
     store = xf.write_panel(few.chunk(asset=-1), tmp_path / "panel.zarr")
-    page = Page(write_report(store, tmp_path / "r.html", min_names=50).read_text("utf-8"))
-    for reason in ("too few for a momentum", "enough names in each leg", "no longer than a window"):
+    for least, reason in ((50, "enough names in each leg"), (3, "no longer than a window")):
+        page = Page(write_report(store, tmp_path / "r.html", min_names=least).read_text("utf-8"))
         assert reason in page.text
-    none = few.where(few.close < 0)
+        assert "too few for a momentum" in page.text
+    none = few.where(few["close"] < 0)
     store = xf.write_panel(none.chunk(asset=-1), tmp_path / "none.zarr")
     page = Page(write_report(store, tmp_path / "r.html").read_text("utf-8"))
     assert page.sections == ["Data and what was left out", "How to make this page again"]

@@ -181,10 +181,10 @@ def only(x: xr.DataArray, dims: Sequence[str], what: str) -> xr.DataArray:
     x = x.squeeze([d for d in x.dims if d not in dims and x.sizes[d] == 1], drop=True)
     more = [str(d) for d in x.dims if d not in dims]
     if more:
-        first = x[more[0]].values[0]
+        (first,) = x[more[0]].values[:1].tolist()
         raise panel.error(
             f"{what} found the dims {', '.join(map(str, x.dims))}",
             f"none but {', '.join(dims)}",
-            f"Choose one, e.g. fit.sel({more[0]}={first.item()!r})",
+            f"Choose one, e.g. fit.sel({more[0]}={first!r})",
         )
     return x

@@ -4,6 +4,7 @@ Each pass reads what it needs once, block by block; one after the other they nee
 than the lecture does. What a store lacks leaves out what depends on it, and says so.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import xarray as xr
 
 from xfactor import _apply, cross_section, lecture, panel, time_series
 from xfactor.evaluation import coverage, evaluate_signals
+from xfactor.evaluation._summary import means
 from xfactor.plot.reduced import lazy_counts
 from xfactor.portfolios import hedge, long_short, performance, portfolio_returns
 from xfactor.regression import cross_sectional_ols, newey_west, rolling_ols, time_series_ols
@@ -29,6 +31,8 @@ from xfactor.risk import factor_covariance, risk_decomposition, specific_varianc
 SORTED = {"size": ("SMB", -1), "value": ("HML", 1), "momentum": ("MOM", 1)}
 # Half-life of the risk model, and how many of them it looks back: what is older weighs under 2 %.
 HALFLIFE, HALFLIVES = 63, 6
+# Bytes of a field that signals are judged on in one pass.
+PIECE = 2**25
 BARS, LIMITS = 48, (-6.0, 6.0)  # of the histograms, in standard deviations
 
 
@@ -221,15 +225,52 @@ def _signals(inputs: Inputs, options: Options, done: Measures) -> None:
         done.left_out["Signals"] = f"{rows} dates are no longer than the shortest horizon"
         return
     after = {h: time_series.forward_returns(inputs.returns, h) for h in horizons}
-    fit = evaluate_signals(inputs.traits, after, bins=options.bins, listed=inputs.listed)
-    counts = fit[["n_obs", "n_dropped"]].astype(np.int64).sum(panel.DATE)
-    kept = fit.drop_vars(["returns", "spread", "n_obs", "n_dropped", "ic_n_obs"], errors="ignore")
-    kept = kept.assign(counts).assign(ic=fit.ic.sel(horizon=horizons[0]).drop_vars("horizon"))
-    (found,) = _apply.compute(kept, progress=options.progress)
+    parts: list[xr.Dataset] = []
+    for span in _spans(inputs.returns):
+        days = {panel.DATE: span}
+        fit = evaluate_signals(
+            inputs.traits.isel(days), {h: a.isel(days) for h, a in after.items()},
+            bins=options.bins, listed=None if inputs.listed is None else inputs.listed.isel(days),
+        )  # fmt: skip
+        counts = fit[["n_obs", "n_dropped"]].astype(np.int64).sum(panel.DATE)
+        lazy = fit[["ic", "returns", "spread"]].assign(counts)
+        parts += _apply.compute(lazy, progress=options.progress)
+    every = xr.concat([p[["n_obs", "n_dropped"]] for p in parts], "part").sum("part")
+    names = ("ic", "returns", "spread")
+    series = xr.Dataset({k: xr.concat([p[k] for p in parts], panel.DATE) for k in names})
+    found = _means(series, horizons).assign(every)
+    found["ic"] = series.ic.sel(horizon=horizons[0]).drop_vars("horizon")
     if bool(found.ic.notnull().any()):
         done.found["signals"] = found
     else:
         done.left_out["Signals"] = "no date has signals and the returns after them"
+
+
+def _spans(x: xr.DataArray) -> list[slice]:
+    """Dates in pieces of whole chunks and bounded size.
+
+    Results of signals are by date; what all dates share, their means, is made of the series. In one
+    graph of all dates a scheduler may hold the sorted returns of many of them.
+    """
+    rows = max(PIECE // (x.sizes[panel.ASSET] * 8), 1)
+    cuts = x.chunksizes.get(panel.DATE, (x.sizes[panel.DATE],))
+    edges = [0]
+    for edge in np.cumsum(cuts).tolist():
+        if edge - edges[-1] >= rows or edge == x.sizes[panel.DATE]:
+            edges.append(edge)
+    return [slice(a, b) for a, b in pairwise(edges)]
+
+
+def _means(series: xr.Dataset, horizons: list[int]) -> xr.Dataset:
+    """Means over the dates, under the names of `evaluate_signals`."""
+    found = {
+        begin: means(series[name].transpose(..., panel.DATE), horizons, None, panel.DATE)
+        for name, begin in (("ic", "ic_"), ("returns", ""), ("spread", "spread_"))
+    }
+    done = xr.Dataset()
+    for begin, part in found.items():
+        done = done.assign({f"{begin}{k}": v for k, v in part.data_vars.items()})
+    return done.assign(ic_ir=done.ic_mean / done.ic_std)
 
 
 def _coverage(fields: xr.Dataset, options: Options, done: Measures) -> None:

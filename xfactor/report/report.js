@@ -178,7 +178,7 @@
       const t = low + share * (high - low);
       return [t, new Date(t).toISOString().slice(5, span < 2 ? 16 : 10).replace("T", " ")];
     });
-    const months = [1, 2, 3, 6, 12, 24, 60, 120, 240].find((m) => span / 30.44 / m <= 5) ?? 600;
+    const months = [1, 2, 3, 6, 12, 24, 60, 120, 240].find((m) => span / 30.44 / m <= (m < 12 ? 3.2 : 5)) ?? 600;
     const begin = new Date(low), found = [];
     let month = Math.ceil((begin.getUTCFullYear() * 12 + begin.getUTCMonth() + (begin.getUTCDate() > 1)) / months) * months;
     for (let t; (t = Date.UTC(Math.floor(month / 12), month % 12, 1)) <= high; month += months)

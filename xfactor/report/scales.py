@@ -123,14 +123,15 @@ def dates(first: pd.Timestamp, last: pd.Timestamp) -> list[tuple[float, str]]:
     Returns
     -------
     list of tuple
-        At most seven, at starts of months or years where the range is long enough.
+        At most six, at starts of months or years where the range is long enough.
     """
     whole = (last - first) / pd.Timedelta(days=1)
     if whole < 62:
         form = "%m-%d %H:%M" if whole < 2 else "%m-%d"
         at = [0.0, 0.33, 0.67, 1.0] if whole else [0.0]
         return [(s, (first + s * (last - first)).strftime(form)) for s in at]
-    gap = next((m for m in MONTHS if whole / 30.44 / m <= 5), 600)
+    # Names of months are longer than those of years: fewer fit on a phone.
+    gap = next((m for m in MONTHS if whole / 30.44 / m <= (5 if m >= 12 else 3.2)), 600)
     month = first.year * 12 + first.month - 1 + (first.day > 1)
     marks = []
     for k in range(-(-month // gap) * gap, last.year * 12 + last.month, gap):
