@@ -94,12 +94,12 @@ class Custom(Windowed):
 
     def _evaluate(self, values: list[Value], where: xr.DataArray | None, step: "Step") -> Value:
         level = values.pop() if self.priced else None
-        like = _grid(step)
-        args = [_arg(v, like) for v in values]
+        like, cuts = _grid(step), _cuts(values)
+        args = [_arg(v, like, cuts) for v in values]
         scaled = tuple(level is not None and _was_price(d) for d in self.dependencies[: len(args)])
-        beside = {"level": level, "where": _cells(where, step)}
+        beside = {"level": level, "where": _cells(where, step, cuts)}
         kept = {k: v for k, v in beside.items() if v is not None}
-        args += [_apply.Arg(full(v, like), (panel.ASSET,)) for v in kept.values()]
+        args += [_apply.Arg(_filled(v, like, cuts), (panel.ASSET,)) for v in kept.values()]
         kernel = partial(
             _run, self, len(values), scaled, tuple(kept), step.dates, step.frame.assets
         )
@@ -227,20 +227,33 @@ def _grid(step: "Step") -> xr.DataArray:
     return xr.DataArray(empty, {panel.DATE: dates, panel.ASSET: assets}, (panel.DATE, panel.ASSET))
 
 
-def _arg(x: xr.DataArray, like: xr.DataArray) -> _apply.Arg:
+def _cuts(values: list[Value]) -> dict[str, Any]:
+    """How the inputs are cut along date, for what is made to fit beside them."""
+    lazy = (v.chunksizes for v in values if panel.DATE in v.dims and v.chunks is not None)
+    return {d: cut for d, cut in next(lazy, {}).items() if d == panel.DATE}
+
+
+def _filled(x: xr.DataArray, like: xr.DataArray, cuts: dict[str, Any]) -> xr.DataArray:
+    """`x` on all dates and assets; dates that it lacked are cut as the inputs are."""
+    wide = full(x, like)
+    return wide if panel.DATE in x.dims or x.chunks is None else wide.chunk(cuts)
+
+
+def _arg(x: xr.DataArray, like: xr.DataArray, cuts: dict[str, Any]) -> _apply.Arg:
     if panel.DATE not in x.dims:
-        x = full(x, like)
+        x = _filled(x, like, cuts)
     return _apply.Arg(x, (panel.ASSET,) if panel.ASSET in x.dims else ())
 
 
-def _cells(where: xr.DataArray | None, step: "Step") -> xr.DataArray | None:
+def _cells(where: xr.DataArray | None, step: "Step", cuts: dict[str, Any]) -> xr.DataArray | None:
     """The mask and the universe on all rows of the inputs; nothing is chosen before the first."""
     if where is None:
         return step.universe
-    lacking = len(step.dates) - len(where)
+    lacking = len(step.dates) - where.sizes.get(panel.DATE, len(step.dates))
     if lacking:
         where = where.pad({panel.DATE: (lacking, 0)}, constant_values=False)
         where = where.assign_coords(date=step.dates)
+        where = where.chunk(cuts) if where.chunks is not None else where
     return where if step.universe is None else where & step.universe
 
 
