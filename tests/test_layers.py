@@ -37,6 +37,8 @@ SIDEWAYS = {
     ("time_series", "_scan"): "the same road, for recursions",
     ("risk", "regression"): "exposures and groups are those of its regressions",
     ("portfolios", "regression"): "a hedge is a rolling regression; a performance has its error",
+    ("report", "plot"): "lines are thinned and values counted in one way",
+    ("report", "lecture"): "its portfolios, and the names that a leg needs",
     ("evaluation", "regression"): "a mean has its error; groups have their labels",
 }
 

@@ -86,6 +86,7 @@ from xfactor.store import (
     update_panel,
     write_panel,
 )
+from xfactor.text import summary
 from xfactor.time_series import (
     age,
     cumulative_returns,
@@ -209,6 +210,7 @@ __all__ = [
     "specific_variance",
     "standardize",
     "store_history",
+    "summary",
     "symbols",
     "time_series_ols",
     "top",
@@ -223,7 +225,7 @@ __all__ = [
 ]
 
 # Imported at first use: they bring pyarrow or matplotlib, or belong in tests only.
-_MODULES = ("ingest", "lecture", "plot", "testing")
+_MODULES = ("ingest", "lecture", "plot", "report", "testing")
 
 
 def __getattr__(name: str) -> object:

@@ -1,13 +1,23 @@
-"""Results as plain text tables, for the terminal."""
+"""Results as tables: plain text for the terminal, HTML for a notebook."""
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy import special
 
-from xfactor import panel
-from xfactor.portfolios import performance
+from xfactor import _apply, panel
+from xfactor.portfolios.performance import performance
+
+# What a regression estimates, in the order in which a result is searched for it.
+ESTIMATES = {"premium": "Premia", "beta": "Betas", "factor_return": "Factor returns",
+             "mean": "Means"}  # fmt: skip
+ERRORS = {"newey_west": "Newey-West", "white": "White (HC1)", "ols": "classical", "huber": "Huber"}
+CONFIDENCE = 0.95
 
 
 def table(title: str, columns: Mapping[str, xr.DataArray | pd.Series], formats: str) -> str:
@@ -40,7 +50,7 @@ def table(title: str, columns: Mapping[str, xr.DataArray | pd.Series], formats: 
     rows = next(iter(series.values())).index
     frame = pd.DataFrame({k: s.reindex(rows) for k, s in series.items()}, dtype=float)
     shown = {
-        name: [f"{value:{form}}" if np.isfinite(value) else "-" for value in frame[name]]
+        name: [_shown(value, form) for value in frame[name]]
         for name, form in zip(frame.columns, formats.split(), strict=True)
     }
     left = max(len(str(label)) for label in frame.index)
@@ -50,6 +60,178 @@ def table(title: str, columns: Mapping[str, xr.DataArray | pd.Series], formats: 
         cells = "".join(f" {shown[n][i]:>{w}}" for n, w in widths.items())
         lines.append(f"  {label!s:<{left}}{cells}")
     return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a regression found; it prints as a table, and shows as one in a notebook.
+
+    Parameters
+    ----------
+    title
+        What was estimated.
+    coefficients
+        A row for each coefficient: ``coef``, ``std err``, ``t``, ``p``, and the ends ``low`` and
+        ``high`` of the 95 % confidence interval.
+    facts
+        Observations, R2, kind of errors, by name.
+    """
+
+    title: str
+    coefficients: pd.DataFrame
+    facts: Mapping[str, str]
+
+    def __str__(self) -> str:
+        """Return the table as text."""
+        columns = {name: self.coefficients[name] for name in self.coefficients}
+        lines = [table(self.title, columns, " ".join(self._formats())), ""]
+        return "\n".join([*lines, *(f"  {k}: {v}" for k, v in self.facts.items())])
+
+    def _repr_html_(self) -> str:
+        """Return the table for a notebook."""
+        forms = dict(zip(self.coefficients, self._formats(), strict=True))
+        shown = self.coefficients.apply(lambda c: [_shown(v, forms[c.name]) for v in c])
+        facts = "; ".join(f"{k}: {v}" for k, v in self.facts.items())
+        heading = f"<p><strong>{escape(self.title)}</strong></p>"
+        return f"{heading}{shown.to_html(border=0)}<p>{escape(facts)}</p>"
+
+    def _formats(self) -> list[str]:
+        """As many decimals as the smallest error has in its first three digits."""
+        errors = self.coefficients["std err"]
+        least = errors[np.isfinite(errors) & (errors > 0)].min()
+        digits = 4 if np.isnan(least) else min(max(2 - math.floor(math.log10(least)), 0), 12)
+        return [f"+.{digits}f", f".{digits}f", "+.2f", ".3f", f"+.{digits}f", f"+.{digits}f"]
+
+
+def summary(fit: xr.Dataset) -> Summary:
+    """Summarise one regression as a table of its coefficients.
+
+    Parameters
+    ----------
+    fit
+        Result of `time_series_ols` or `rolling_ols` for one asset (and date), of
+        `cross_sectional_ols` for one date, of `fama_macbeth`, or of `newey_west`. A lazy one is
+        computed.
+
+    Returns
+    -------
+    Summary
+        Print it, or let a notebook show it. Its ``coefficients`` are a DataFrame with a row for
+        each coefficient, ``alpha`` (the constant of a regression through time) the first.
+        p-values and intervals are two-sided: by Student's t with n_obs less the coefficients
+        degrees of freedom for classical errors, by the normal distribution for others and with
+        groups. What is missing in `fit` stays missing.
+
+    Raises
+    ------
+    PanelError
+        If `fit` is of several assets or dates, or no such result.
+
+    Examples
+    --------
+    >>> import xfactor as xf
+    >>> panel, truth = xf.simulate_panel(dates=300, assets=4, seed=1)
+    >>> market = panel.market_returns.rename("market")
+    >>> print(xf.summary(xf.time_series_ols(panel.returns.isel(asset=0), market)))
+    Betas
+              coef  std err     t     p      low     high
+      alpha  +0.00...
+      market +0...
+    <BLANKLINE>
+      observations: 299
+      R2: 0...
+      R2 adjusted: 0...
+      errors: Newey-West (5 lags)
+      intervals: 95 %
+    """
+    if not isinstance(fit, xr.Dataset):
+        raise TypeError(f"summary takes the Dataset of a regression; found {type(fit).__name__}.")
+    name = next((k for k in ESTIMATES if k in fit and "stderr" in fit), None)
+    if name is None:
+        raise panel.error(
+            f"a Dataset of {', '.join(map(str, fit.data_vars)) or 'nothing'}",
+            "estimates and their stderr, as least squares and newey_west give them",
+            "Fit with standard errors (se=...)",
+        )
+    wanted = [name, "stderr", "alpha", "alpha_stderr", "n_obs", "n_assets", "rsquared",
+              "rsquared_adjusted"]  # fmt: skip
+    (found,) = _apply.compute(fit[[k for k in wanted if k in fit]])
+    found = _one_fit(found, name)
+    coef, error = (_series(found[k]) for k in (name, "stderr"))
+    if "alpha" in found and name == "beta":
+        constant = pd.Series([found["alpha"].item()], ["alpha"])
+        coef = pd.concat([constant, coef])
+        error = pd.concat([pd.Series([found["alpha_stderr"].item()], ["alpha"]), error])
+    dof = _dof(fit, found, name, coef)
+    t = coef / error
+    half = _quantile(dof, 0.5 + CONFIDENCE / 2) * error
+    frame = pd.DataFrame({
+        "coef": coef, "std err": error, "t": t, "p": 2 * _below(dof, -np.abs(t)),
+        "low": coef - half, "high": coef + half,
+    })  # fmt: skip
+    return Summary(ESTIMATES[name], frame, _facts(fit, found, name))
+
+
+def _one_fit(found: xr.Dataset, name: str) -> xr.Dataset:
+    more = [d for d in found.dims if d != panel.FACTOR]
+    found = found.squeeze([d for d in more if found.sizes[d] == 1])
+    several = [str(d) for d in found.dims if d != panel.FACTOR]
+    if several:
+        labels = found[several[0]].values
+        raise panel.error(
+            f"{ESTIMATES[name].lower()} of {labels.size} labels along {several[0]!r}",
+            "one regression",
+            f"Choose one, e.g. fit.isel({several[0]}=-1)",
+        )
+    return found
+
+
+def _series(x: xr.DataArray) -> pd.Series:
+    values = np.atleast_1d(x.values).astype(np.float64)
+    labels = np.atleast_1d(x[panel.FACTOR].values) if panel.FACTOR in x.coords else ["mean"]
+    return pd.Series(values, [str(k) for k in labels])
+
+
+def _dof(fit: xr.Dataset, found: xr.Dataset, name: str, coef: pd.Series) -> float | None:
+    """Degrees of freedom of Student's t, for classical errors of one regression; else None."""
+    one = name in ("beta", "factor_return") and "constraint" not in fit.attrs
+    if one and fit.attrs.get("se", "ols") == "ols":
+        return max(float(found["n_obs"]) - len(coef), 1.0)
+    return None
+
+
+def _below(dof: float | None, t: pd.Series) -> pd.Series:
+    return special.ndtr(t) if dof is None else special.stdtr(dof, t)
+
+
+def _quantile(dof: float | None, share: float) -> float:
+    return float(special.ndtri(share) if dof is None else special.stdtrit(dof, share))
+
+
+def _facts(fit: xr.Dataset, found: xr.Dataset, name: str) -> dict[str, str]:
+    counted = "dates" if name == "premium" else "observations"
+    facts = {counted: f"{int(found['n_obs']):,}"} if "n_obs" in found else {}
+    for key, text, form in (
+        ("n_assets", "assets on a date, mean", ",.1f"),
+        ("rsquared", "R2", ".4f"),
+        ("rsquared_adjusted", "R2 adjusted", ".4f"),
+    ):
+        if key in found:
+            facts[text] = _shown(float(found[key]), form)
+    kind = fit.attrs.get("se", "newey_west" if name == "premium" else "ols")
+    lags = f" ({fit.attrs['lags']} lags)" if fit.attrs.get("lags") else ""
+    facts["errors"] = ERRORS.get(kind, str(kind)) + lags
+    for dim in (panel.DATE, panel.ASSET):
+        if dim in found.coords and not found[dim].dims:
+            label = found[dim].values
+            day = np.datetime_as_string(label, unit="D") if label.dtype.kind == "M" else label
+            facts[dim] = str(day)
+    facts["intervals"] = f"{100 * CONFIDENCE:.0f} %"
+    return facts
+
+
+def _shown(value: float, form: str) -> str:
+    return f"{value:{form}}" if np.isfinite(value) else "-"
 
 
 def lecture_text(one: xr.Dataset, two: xr.Dataset, truth: xr.Dataset | None = None) -> str:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from xfactor import __version__
-from xfactor.cli import ingest, lecture, store
+from xfactor.cli import ingest, lecture, report, store
 from xfactor.panel import PanelError
 
 
@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="version", version=f"xfactor {__version__}")
     commands = made.add_subparsers(required=True, metavar="COMMAND")
-    for part in (lecture, store, ingest):
+    for part in (lecture, report, store, ingest):
         part.add_commands(commands)
     ingest.add_explain(commands)
     return made

@@ -35,7 +35,7 @@ def _demo_parser(p: argparse.ArgumentParser) -> None:
     p.add_argument("--seed", type=int, default=0, help="seed (default %(default)s)")
     p.add_argument("--out", type=Path, default=Path("xfactor-demo"), help="folder for the results")
     _legs_option(p)
-    _memory_option(p)
+    memory_option(p)
     p.set_defaults(run=_demo)
 
 
@@ -55,7 +55,7 @@ def _run_parser(p: argparse.ArgumentParser) -> None:
         "--momentum", type=momentum, default=(252, 21), metavar="LOOKBACK-SKIP",
         help="dates of the momentum characteristic (252-21)",
     )  # fmt: skip
-    _memory_option(p)
+    memory_option(p)
     p.set_defaults(run=_run)
 
 
@@ -66,7 +66,8 @@ def _legs_option(p: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _memory_option(p: argparse.ArgumentParser) -> None:
+def memory_option(p: argparse.ArgumentParser) -> None:
+    """Add ``--memory-limit SIZE``."""
     p.add_argument(
         "--memory-limit", type=size, metavar="SIZE",
         help="e.g. 2GB: use fewer threads and smaller chunks to stay below it, or refuse",

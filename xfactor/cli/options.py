@@ -27,6 +27,11 @@ def symbols(text: str) -> list[str]:
     return [s.strip() for s in text.split(",") if s.strip()]
 
 
+def counts(text: str) -> tuple[int, ...]:
+    """Parse whole numbers of at least 1, with commas between them."""
+    return tuple(count(part.strip()) for part in text.split(","))
+
+
 def momentum(text: str) -> tuple[int, int]:
     """Parse LOOKBACK-SKIP."""
     match = re.fullmatch(r"(\d+)-(\d+)", text)

@@ -1,6 +1,7 @@
 """What is in a store, without reading its fields."""
 
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -58,21 +59,29 @@ class PanelInfo:
             f"  {len(self.fields)} fields, {total / 1e6:,.1f} MB, {stored / 1e6:,.1f} MB stored",
         ]
         if len(self.fields):
-            shown = self.fields.assign(
-                bytes=[f"{b / 1e6:,.1f} MB" for b in self.fields["bytes"]],
-                stored_bytes=[f"{b / 1e6:,.1f} MB" for b in self.fields["stored_bytes"]],
-                ratio=[f"{r:.1f}" for r in self.fields["ratio"]],
-            )
-            lines += ["", *("  " + line for line in shown.to_string().splitlines())]
+            lines += ["", *("  " + line for line in self._shown().to_string().splitlines())]
         lines += [f"  table {name}: {rows:,} rows" for name, rows in self.tables.items()]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        """Return the table for a notebook."""
-        from html import escape
+        """Return the tables for a notebook."""
+        name, *facts = str(self).partition("\n\n")[0].splitlines()
+        parts = [
+            f"<p><strong>{escape(name)}</strong><br>{escape('; '.join(map(str.strip, facts)))}"
+        ]
+        parts += ["</p>", self._shown().to_html(border=0) if len(self.fields) else ""]
+        if self.tables:
+            rows = pd.DataFrame({"rows": [f"{n:,}" for n in self.tables.values()]}, self.tables)
+            parts.append(rows.rename_axis("table").to_html(border=0))
+        return "".join(parts)
 
-        head, _, _ = str(self).partition("\n\n")
-        return f"<pre>{escape(head)}</pre>{self.fields.to_html(border=0)}"
+    def _shown(self) -> pd.DataFrame:
+        """The fields with their sizes as people read them."""
+        return self.fields.assign(
+            bytes=[f"{b / 1e6:,.1f} MB" for b in self.fields["bytes"]],
+            stored_bytes=[f"{b / 1e6:,.1f} MB" for b in self.fields["stored_bytes"]],
+            ratio=[f"{r:.1f}" for r in self.fields["ratio"]],
+        )
 
 
 def panel_info(path: PathLike, *, backend: str | None = None) -> PanelInfo:

@@ -1,0 +1,62 @@
+"""``xfactor report``: a page about a store."""
+
+import argparse
+import time
+from pathlib import Path
+
+import dask
+
+from xfactor.cli.lecture import memory_option, plan
+from xfactor.cli.options import count, counts, momentum, symbols, terminal
+from xfactor.lecture import MIN_NAMES
+from xfactor.store import open_panel
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``xfactor report``."""
+    p = commands.add_parser("report", help="a page about a panel store: factors, signals, data")
+    p.add_argument("store", help="folder or URL of the store")
+    p.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="HTML file")
+    p.add_argument("--start", help="first date, e.g. 2013-01-01")
+    p.add_argument("--end", help="last date")
+    p.add_argument("--title", help="title of the page (default: name of the store)")
+    p.add_argument(
+        "--portfolio", type=symbols, help="its symbols, e.g. MSFT,AAPL (default: the five largest)"
+    )
+    p.add_argument(
+        "--signals", type=symbols, default=[], help="further fields to sort by, e.g. roe,accruals"
+    )
+    p.add_argument("--fraction", type=float, default=0.2, help="of the names in each leg (0.2)")
+    p.add_argument("--names", type=count, help="names in each leg, instead of a fraction")
+    p.add_argument(
+        "--min-names", type=count, default=MIN_NAMES,
+        help="names that each leg of a factor needs on a date (%(default)s)",
+    )  # fmt: skip
+    p.add_argument("--window", type=count, default=100, help="dates of rolling betas (100)")
+    p.add_argument(
+        "--momentum", type=momentum, default=(252, 21), metavar="LOOKBACK-SKIP",
+        help="dates of the momentum characteristic (252-21)",
+    )  # fmt: skip
+    p.add_argument(
+        "--horizons", type=counts, default=(1, 5, 21), help="dates ahead of the signals (1,5,21)"
+    )
+    p.add_argument("--bins", type=count, default=5, help="buckets of the signals (5)")
+    memory_option(p)
+    p.set_defaults(run=_report)
+
+
+def _report(args: argparse.Namespace) -> None:
+    from xfactor.report import write_report  # brings matplotlib, which the others do not need
+
+    started = time.perf_counter()
+    sizes = open_panel(args.store, start=args.start, end=args.end)
+    stored = max(sizes.chunksizes.get("date", (sizes.sizes["date"],)))
+    _, threads = plan(sizes.sizes["asset"], args.memory_limit, stored, fixed=True)
+    with dask.config.set(num_workers=threads):
+        path = write_report(
+            args.store, args.output, start=args.start, end=args.end, symbols=args.portfolio,
+            signals=args.signals, fraction=args.fraction, n=args.names, min_names=args.min_names,
+            window=args.window, momentum=args.momentum, horizons=args.horizons, bins=args.bins,
+            title=args.title, progress=terminal(),
+        )  # fmt: skip
+    print(f"{path}: {path.stat().st_size / 1e3:,.0f} kB, {time.perf_counter() - started:.1f} s.")
