@@ -3,8 +3,6 @@
 And trees of terms as hypothesis draws them, against a naive evaluation of the same tree.
 """
 
-# ruff: noqa: RUF012
-
 import operator
 
 import dask

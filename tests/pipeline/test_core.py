@@ -1,7 +1,5 @@
 """What a term is, what a custom term sees, and what a pipeline gives."""
 
-# ruff: noqa: RUF012  (classes are written as users write them)
-
 import contextlib
 import copy
 import pickle

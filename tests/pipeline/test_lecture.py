@@ -3,8 +3,6 @@
 The classes are those of the lecture; what changed are the imports, and where the data comes from.
 """
 
-# ruff: noqa: RUF012
-
 import os
 from pathlib import Path
 

@@ -234,6 +234,10 @@ def has_adjustment(step: Step) -> bool:
 
 
 def ratio(step: Step) -> xr.DataArray:
-    """Adjusted over traded price."""
-    adjusted, traded = step.read(ADJUSTED), step.read(TRADED)
-    return _rules.unnamed(panel.as_float(adjusted) / panel.as_float(traded))
+    """Adjusted over traded price, where both are prices."""
+    return _rules.unnamed(_price(step.read(ADJUSTED)) / _price(step.read(TRADED)))
+
+
+def _price(x: xr.DataArray) -> xr.DataArray:
+    x = panel.as_float(x)
+    return x.where((x > 0) & (x < np.inf))

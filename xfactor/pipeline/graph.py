@@ -38,8 +38,7 @@ PAD, GAP, BETWEEN, MARGIN = 9.0, 12.0, 46.0, 14.0  # points
 LINE = 1.35  # distance of lines, in sizes of type
 # What would be a lone sign in a box.
 WORDS = {"&": "and", "|": "or", "~": "not"} | {s: f"a {s} b" for s in SIGNS.values()}
-LONGEST = 30  # letters of a name in a box
-DPI = 120
+LONGEST, DPI = 30, 120  # letters of a name in a box; dots per inch
 
 
 @dataclass(frozen=True)
