@@ -210,7 +210,10 @@ def _still(
     )
 
 
-def _listed(look: Look, names: Sequence[str], drawn: str, marks: list[tuple[float, str]]) -> str:
+def _listed(
+    look: Look, names: Sequence[str], drawn: str, marks: list[tuple[float, str]],
+    place: str = "heat",
+) -> str:  # fmt: skip
     """A figure with a name for each row."""
     labels = "".join(element("span", name) for name in names)
     return (
