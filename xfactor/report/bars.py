@@ -188,7 +188,7 @@ def heat_map(look: Look, names: Sequence[str], starts: Sequence[str], shares: np
     )
     shown = sorted({0, m // 2, m - 1})
     marks = [((j + 0.5) / m, starts[j]) for j in shown]
-    return _listed(look, names, cells, marks)
+    return _listed(look, names, cells, marks, "heat map")
 
 
 def _still(
@@ -210,11 +210,14 @@ def _still(
     )
 
 
-def _listed(look: Look, names: Sequence[str], drawn: str, marks: list[tuple[float, str]]) -> str:
+def _listed(
+    look: Look, names: Sequence[str], drawn: str, marks: list[tuple[float, str]],
+    place: str = "heat",
+) -> str:  # fmt: skip
     """A figure with a name for each row."""
     labels = "".join(element("span", name) for name in names)
     return (
-        f'<figure>{caption(look)}<div class="plot heat" role="img" '
+        f'<figure>{caption(look)}<div class="plot {place}" role="img" '
         f'aria-label="{escape(look.title)}" style="--rows: {len(names)}"><div class="y">{labels}'
         f'</div><div class="area">{svg(drawn)}</div>{x_axis(marks)}</div></figure>'
     )

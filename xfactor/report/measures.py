@@ -131,6 +131,13 @@ def _keep_known(found: dict[str, xr.Dataset], done: Measures) -> None:
     if "regressions" in found and not bool(found["regressions"].rsquared.notnull().any()):
         del found["regressions"]
         done.left_out["Regressions across assets"] = "no date has enough assets with all exposures"
+    if "exposures" in found:
+        counts = found["exposures"].raw.sum("bar")
+        for name in counts[panel.FACTOR].values[counts.values == 0]:
+            done.left_out[f"Exposure {name}"] = "no date has values that differ"
+        found["exposures"] = found["exposures"].isel({panel.FACTOR: np.flatnonzero(counts)})
+        if not counts.any():
+            del found["exposures"]
     if "portfolio" in found and not bool(found["portfolio"].portfolio_return.notnull().any()):
         del found["portfolio"]
         done.left_out["Portfolio"] = "no date has its return"

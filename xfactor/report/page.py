@@ -100,7 +100,7 @@ def write_report(
     >>> panel, truth = xf.simulate_panel(dates=80, assets=40, seed=1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     store = xf.write_panel(panel[["close", "book_to_price"]], folder + "/panel.zarr")
-    ...     page = write_report(store, folder + "/report.html", window=40).read_text()
+    ...     page = write_report(store, folder + "/r.html", window=40, min_names=5).read_text()
     >>> "Factor portfolios" in page, "the store has no market_cap" in page
     (True, True)
     """
