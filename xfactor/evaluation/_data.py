@@ -34,7 +34,8 @@ class Signals:
         """The group codes as an input of a kernel, if there are any."""
         if self.groups is None:
             return []
-        return [_apply.Arg(panel.bare(self.x, self.groups.codes), (self.asset_dim,))]
+        codes = _cut_like(self.x, panel.bare(self.x, self.groups.codes), self.dim)
+        return [_apply.Arg(codes, (self.asset_dim,))]
 
     @property
     def values(self) -> tuple[int, ...]:
@@ -100,7 +101,7 @@ def signals(
     for reason, mask in steps.items():
         if mask is not None:
             panel.check_mask(x, mask, "where" if reason == "masked" else "listed")
-            masks.append(panel.bare(x, mask))
+            masks.append(_cut_like(x, panel.bare(x, mask), dim))
             reasons.append(reason)
             counts.append(_count(whole, masks))
     for mask in masks:
@@ -113,6 +114,16 @@ def signals(
         reasons.append("stale")
     x = x.transpose(*whole.x.dims)
     return Signals(x, groups, reasons, counts, dim, asset_dim, what)
+
+
+def _cut_like(x: xr.DataArray, beside: xr.DataArray, dim: str) -> xr.DataArray:
+    """A mask or codes of each date, in the chunks of `x`, also if they are in memory.
+
+    They are counted without `x`, and what is lazy but static would take them in one block.
+    """
+    if x.chunks is None or beside.chunks is not None or dim not in beside.dims:
+        return beside
+    return beside.chunk({d: x.chunksizes[d] for d in beside.dims})
 
 
 def _finite(x: xr.DataArray) -> xr.DataArray:
