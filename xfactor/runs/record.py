@@ -84,4 +84,6 @@ def check_same(there: Record, asked: Record, out: Path) -> None:
 
 
 def _shown(value: Any) -> str:
-    return "not given" if value is None else _panel.shown(value)
+    if value is None:
+        return "not given"
+    return repr(value) if isinstance(value, str) else _panel.shown(value)
