@@ -422,7 +422,7 @@ def test_run__on_a_cluster_is_what_it_is_on_threads(panel, whole, processes, tmp
     store, out = tmp_path / "p.zarr", tmp_path / "out"
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=processes, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=processes, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster),
         dask.config.set(scheduler="distributed"),
