@@ -68,8 +68,9 @@ def running(args: argparse.Namespace) -> Iterator[int | None]:
 
 def memory_of(args: argparse.Namespace) -> int | None:
     """Return the memory that each worker has, or this process may use; None if nothing says."""
-    if args.memory_limit is not None or args.scheduler is None:
-        return args.memory_limit
+    limit: int | None = args.memory_limit
+    if limit is not None or getattr(args, "scheduler", None) is None:
+        return limit
     from distributed import get_client
 
     workers = get_client().scheduler_info(n_workers=-1)["workers"].values()

@@ -131,10 +131,10 @@ def run_lecture(
         raise _panel.error("resume and only_new were given", "one of them", "Leave one out")
     out = Path(out)
     given = source(store, start=start, end=end)
-    _check_fields(given.panel, store, momentum, window)
+    check_fields(given.panel, store, momentum, window)
     held = None if symbols is None else lecture.named_portfolio(given.panel, symbols)
     legs: dict[str, Any] = {"fraction": fraction, "n": n, "min_names": min_names}
-    made = _lazily(given.panel, held, truth, window, momentum, legs)
+    made = lazily(given.panel, held, truth, window, momentum, legs)
     fields = (*FIELDS, "adjusted_close" if "adjusted_close" in given.panel else "close")
     now = given.traces(fields)
     asked = Record(
@@ -170,9 +170,10 @@ def run_lecture(
     return LectureRun(one, two, text, [out / RESULTS, *files], note)
 
 
-def _check_fields(
+def check_fields(
     fields: xr.Dataset, store: str | Path, momentum: tuple[int, int], window: int
 ) -> None:
+    """Refuse a panel that the lecture cannot run on."""
     for name in FIELDS:
         _panel.field(fields, name)
     needed = momentum[0] + window + 2
@@ -184,7 +185,7 @@ def _check_fields(
         )
 
 
-def _lazily(
+def lazily(
     fields: xr.Dataset, held: xr.DataArray | None, truth: xr.Dataset | None, window: int,
     momentum: tuple[int, int], legs: dict[str, Any],
 ) -> xr.Dataset:  # fmt: skip
