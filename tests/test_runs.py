@@ -19,6 +19,7 @@ import xfactor as xf
 from tests.benchmarks import out_of_core
 from tests.conftest import raise_if_computes
 from xfactor import plot, runs
+from xfactor.runs import results as written
 from xfactor.runs import running
 from xfactor.store import tasks
 
@@ -198,6 +199,27 @@ def test_only_new__an_append_that_restates_and_lists_an_asset(panel, tmp_path):
     xf.append_panel(panel.isel(date=slice(300, None)), store, cells=cells)
     runs.run_lecture(store, out, only_new=True, **OPTIONS)
     xr.testing.assert_equal(results(out), run_on(xf.open_panel(store).load(), tmp_path))
+
+
+def test_only_new__that_failed_between_new_dates_and_old_ones_is_mended(
+    panel, whole, tmp_path, monkeypatch
+):
+    store, out = tmp_path / "p.zarr", tmp_path / "out"
+    wrong = panel.assign(returns=panel.returns.where(panel.date != panel.date[170], 0.5))
+    appended(wrong, [0, 300], store, out)
+    xf.update_panel(panel[["returns"]].isel(date=[170]), store, overwrite_missing=True)
+    xf.append_panel(panel.isel(date=slice(300, None)), store)
+
+    def full(*_, **__):
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(written, "update_panel", full)
+        with pytest.raises(OSError, match="full"):
+            runs.run_lecture(store, out, only_new=True, **OPTIONS)
+    assert results(out).sizes["date"] == DATES
+    runs.run_lecture(store, out, only_new=True, **OPTIONS)
+    xr.testing.assert_equal(results(out), whole)
 
 
 def test_only_new__of_a_store_rewritten_with_more_room_computes_all(panel, tmp_path):
