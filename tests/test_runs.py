@@ -427,7 +427,11 @@ def kill_many(panel, whole, folder, times):
                 xr.testing.assert_equal(got, whole.isel(date=slice(got.sizes["date"])))
         runs.run_lecture(store, out, **OPTIONS | options)
         xr.testing.assert_equal(results(out), whole)
-        assert sorted(p.name for p in out.iterdir()) == [runs.RESULTS, "run.json"]
+        # Staged chunks of a writer that died when it had published are swept by the next write.
+        names = {p.name for p in out.iterdir()}
+        staged = {n for n in names if n.startswith(f".{runs.RESULTS}.")}
+        assert names - staged == {runs.RESULTS, "run.json"}
+        assert len(staged) <= 1
     return kills
 
 
