@@ -97,7 +97,9 @@ def run_lecture(
     only_new
         Compute just the dates that were appended to the store since the run in `out`, and those
         from the first chunk on whose values were restated. The results are those of a run on
-        everything. Without a run in `out` compute all.
+        everything, to the bit; if assets were listed in between, older dates may differ in the
+        last digits, for sums over more assets are put together in another order. Without a run
+        in `out` compute all.
     progress
         Show bars on standard error.
 
