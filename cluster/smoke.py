@@ -83,8 +83,8 @@ def connect(chosen: argparse.Namespace) -> Client:
     except (OSError, RuntimeError) as problem:  # RuntimeError: encryption required, address is tcp
         cause = problem.__cause__ or problem
         raise SmokeError(
-            f"no connection to {chosen.address} within {chosen.timeout:g} s ({cause}); needed are the "
-            "scheduler's address, tls:// where it uses certificates, and certificates of its CA"
+            f"no connection to {chosen.address} within {chosen.timeout:g} s ({cause}); needed are "
+            "the scheduler's address, tls:// where it uses certificates, and those of its CA"
         ) from problem
 
 
