@@ -1,0 +1,97 @@
+"""With certificates of the cluster's own authority it runs; without them it is refused."""
+
+import shutil
+import stat
+import sys
+
+import pytest
+
+from tests.cluster.tools import CLUSTER, equal, free_port, run, smoke
+
+pytestmark = pytest.mark.skipif(
+    not shutil.which("openssl"), reason="the openssl command is not there"
+)
+TLS = CLUSTER / "tls.sh"
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tls") / "ours"
+    status, text = run(TLS, folder)
+    assert status == 0, text
+    assert text == f"made in {folder}; use it with: export DASK_CONFIG={folder}/dask.yaml\n"
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(ours, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hand")
+    options = ("--folder", folder, "--port", free_port(), "--workers", "1", "--tls", ours)
+    by_hand = CLUSTER / "by_hand.sh"
+    status, text = run(by_hand, "start", *options, "--timeout", "120", timeout=200)
+    assert status == 0, text
+    yield text.splitlines()[-1]
+    run(by_hand, "stop", "--folder", folder)
+
+
+def certificates(folder):
+    return [w for name in ("ca", "cert", "key") for w in (f"--tls-{name}", folder / f"{name}.pem")]
+
+
+def refused(address, folder, *more):
+    """The one line that smoke says."""
+    status, text = smoke(address, folder, "--timeout", "4", *more, timeout=60)
+    assert status == 1
+    assert text.startswith("smoke: ")
+    assert text.count("\n") == 1
+    return text
+
+
+def test_tls__with_certificates_the_lecture_runs(ours, address, tmp_path):
+    assert address.startswith("tls://")
+    status, text = smoke(address, tmp_path, *certificates(ours))
+    assert status == 0, text
+    assert equal(text)
+
+
+def test_tls__the_configuration_file_is_enough(ours, address):
+    code = f"from distributed import Client; print(Client('{address}').submit(abs, -7).result())"
+    status, text = run(sys.executable, "-c", code, DASK_CONFIG=str(ours / "dask.yaml"))
+    assert (status, text) == (0, "7\n")
+
+
+def test_tls__without_certificates_it_is_refused(address, tmp_path):
+    said = refused(address, tmp_path)
+    assert "wants certificates: give --tls-ca, --tls-cert and --tls-key" in said
+
+
+def test_tls__with_those_of_another_authority_it_is_refused(address, tmp_path):
+    assert run(TLS, tmp_path / "other")[0] == 0
+    said = refused(address, tmp_path, *certificates(tmp_path / "other"))
+    assert "certificate verify failed" in said
+
+
+def test_tls__another_authority_is_refused_by_the_cluster_too(ours, address, tmp_path):
+    """A client that trusts the cluster, but shows a certificate the cluster does not trust."""
+    assert run(TLS, tmp_path / "other")[0] == 0
+    mixed = certificates(tmp_path / "other")
+    mixed[1] = ours / "ca.pem"
+    assert "no connection to" in refused(address, tmp_path, *mixed)
+
+
+def test_tls__an_unencrypted_connection_is_refused(address, tmp_path):
+    said = refused(address.replace("tls://", "tcp://"), tmp_path)
+    assert "tls:// where it uses certificates" in said
+
+
+def test_tls__keys_are_their_owners_only_and_nothing_is_overwritten(ours):
+    for key in (ours / "key.pem", ours / "authority" / "ca-key.pem"):
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    before = (ours / "key.pem").read_bytes()
+    status, text = run(TLS, ours)
+    assert status == 1
+    assert "is there already; remove the folder to make new ones" in text
+    assert (ours / "key.pem").read_bytes() == before
+    assert sorted(p.name for p in ours.iterdir()) == [
+        "authority", "ca.pem", "cert.pem", "dask.yaml", "key.pem",
+    ]  # fmt: skip

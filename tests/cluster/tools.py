@@ -1,0 +1,107 @@
+"""Running the scripts of `cluster/` as users run them: as processes, with time limits."""
+
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CLUSTER = ROOT / "cluster"
+# Small, but of several chunks in every step.
+SMALL = ("--dates", "320", "--assets", "60", "--chunk-dates", "64")
+EQUAL = [
+    f"{name}: largest difference 0"
+    for name in ("panel", "approach 1", "approach 2", "stored betas")
+]
+
+
+def environment(**more):
+    """Ours, in which every process of a cluster imports the files beside this one."""
+    path = os.pathsep.join(p for p in (str(ROOT), os.environ.get("PYTHONPATH")) if p)
+    # A scheduler that a killed test left behind ends by itself.
+    idle = {"DASK_DISTRIBUTED__SCHEDULER__IDLE_TIMEOUT": "10 minutes"}
+    # The programs of this interpreter's environment, which may not have been activated.
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PYTHONPATH": path, "PATH": programs, **idle, **more}
+
+
+def run(*words, timeout=60, **env):
+    """(status, all output) of a command; its end is waited for at most `timeout` seconds."""
+    with subprocess.Popen(
+        [str(word) for word in words],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, env=environment(**env), start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            text, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return process.returncode, text
+
+
+def smoke(address, folder, *more, timeout=400, **env):
+    words = (sys.executable, CLUSTER / "smoke.py", address, "--folder", folder, *SMALL, *more)
+    return run(*words, timeout=timeout, **env)
+
+
+def equal(text):
+    """Did smoke find the results of the cluster to be those of threads, bit for bit?"""
+    lines = text.splitlines()
+    return "equal" in lines and all(line in lines for line in EQUAL)
+
+
+def script(name):
+    """The module of a script in `cluster/`."""
+    spec = importlib.util.spec_from_file_location(f"cluster_{name}", CLUSTER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@contextmanager
+def kept(folder, *words, timeout=120, **env):
+    """A script that prints an address and runs until interrupted; gives the address."""
+    log = folder / "stderr"
+    with (
+        open(log, "w") as errors,
+        subprocess.Popen(
+            [str(word) for word in words],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
+            text=True, env=environment(**env), cwd=folder,
+        ) as process,
+    ):  # fmt: skip
+        try:
+            address = first_line(process, timeout)
+            assert "://" in address, f"found {address!r}, and {log.read_text()}"
+            yield address
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def first_line(process, timeout):
+    """What a process prints first, "" if it ends or the time is over before."""
+    os.set_blocking(process.stdout.fileno(), False)
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        if line := process.stdout.readline():
+            return line.strip()
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    return ""
