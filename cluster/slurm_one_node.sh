@@ -33,11 +33,18 @@ get_programs() {
     [ ${#missing[@]} -gt 0 ] || return 0
     [ "$(id -u)" = 0 ] || fail "found no ${missing[*]}; install the packages slurm-wlm and munge"
     command -v apt-get >/dev/null || fail "found neither ${missing[*]} nor apt-get to install them"
-    {
-        timeout 120 apt-get update -qq || true
-        DEBIAN_FRONTEND=noninteractive timeout 420 \
-            apt-get install -y -qq --no-install-recommends slurm-wlm munge
-    } >"$folder/apt.log" 2>&1 || fail "apt-get could not install slurm-wlm and munge; $folder/apt.log"
+    local _
+    for _ in 1 2 3; do # another apt-get may be at it
+        ! install >>"$folder/apt.log" 2>&1 || return 0
+        sleep 5
+    done
+    fail "apt-get could not install slurm-wlm and munge; see $folder/apt.log"
+}
+
+install() {
+    timeout 120 apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive timeout 300 apt-get install -y -qq --no-install-recommends \
+        -o DPkg::Lock::Timeout=120 slurm-wlm munge
 }
 
 configure() {

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.cluster.tools import CLUSTER, equal, free_port, run, smoke
+from tests.cluster.tools import CLUSTER, equal, free_port, run, seven, smoke
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("openssl"), reason="the openssl command is not there"
@@ -55,8 +55,7 @@ def test_tls__with_certificates_the_lecture_runs(ours, address, tmp_path):
 
 
 def test_tls__the_configuration_file_is_enough(ours, address):
-    code = f"from distributed import Client; print(Client('{address}').submit(abs, -7).result())"
-    status, text = run(sys.executable, "-c", code, DASK_CONFIG=str(ours / "dask.yaml"))
+    status, text = run(sys.executable, "-c", seven(address), DASK_CONFIG=str(ours / "dask.yaml"))
     assert (status, text) == (0, "7\n")
 
 

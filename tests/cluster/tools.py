@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -54,6 +55,26 @@ def equal(text):
     """Did smoke find the results of the cluster to be those of threads, bit for bit?"""
     lines = text.splitlines()
     return "equal" in lines and all(line in lines for line in EQUAL)
+
+
+def seven(address):
+    """Code that prints 7 if a worker computes for it."""
+    return f"from distributed import Client; print(Client('{address}').submit(abs, -7).result())"
+
+
+def installed(program, package):
+    """Path of a program, from Debian's package if need be and if we may; else None."""
+    where = f"{os.environ['PATH']}:/usr/sbin"
+    if shutil.which(program, path=where) is None and os.getuid() == 0 and shutil.which("apt-get"):
+        env = {"DEBIAN_FRONTEND": "noninteractive"}
+        words = ("apt-get", "-y", "-qq", "-o", "DPkg::Lock::Timeout=120")
+        install = ("--no-install-recommends", "install", package)
+        for _ in range(3):  # another apt-get may be at it
+            run(*words, "update", timeout=200, **env)
+            if run(*words, *install, timeout=400, **env)[0] == 0:
+                break
+            time.sleep(5)
+    return shutil.which(program, path=where)
 
 
 def script(name):
