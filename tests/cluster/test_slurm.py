@@ -94,11 +94,8 @@ def test_slurm__encrypted_jobs_compute(slurm, tmp_path):
     words = (sys.executable, CLUSTER / "slurm.py", "--jobs", "1", "--interface", "lo", *tls)
     with kept(tmp_path, *words, "--logs", tmp_path, **slurm) as address:
         assert address.startswith("tls://")
-        code = (
-            f"from distributed import Client; print(Client('{address}').submit(abs, -7).result())"
-        )
         config = {"DASK_CONFIG": str(tmp_path / "tls" / "dask.yaml")}
-        assert run(sys.executable, "-c", code, timeout=120, **config) == (0, "7\n")
+        assert run(sys.executable, "-c", seven(address), timeout=120, **config) == (0, "7\n")
         status, text = smoke(address, tmp_path, "--timeout", "4", timeout=60)
         assert status == 1
         assert "wants certificates" in text
