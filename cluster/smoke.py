@@ -21,7 +21,6 @@ import numpy as np
 import xarray as xr
 from dask.utils import format_bytes
 from distributed import Client
-from distributed.scheduler import KilledWorker, NoValidWorkerError, NoWorkerError
 from distributed.security import Security
 from distributed.versions import VersionMismatchWarning
 
@@ -204,8 +203,8 @@ def on_cluster(client: Client, folder: Path, chosen: argparse.Namespace) -> dict
     came, went = comings(client)
     try:
         results = timed(folder, chosen, chosen.address)
-    except (KilledWorker, NoValidWorkerError, NoWorkerError) as problem:
-        raise SmokeError(f"workers died too often: {problem}") from problem
+    except xf.PanelError as problem:  # workers died too often, or none came back
+        raise SmokeError(str(problem)) from problem
     now_came, now_went = comings(client)
     if now_went > went:
         client.wait_for_workers(chosen.workers, timeout=chosen.timeout)
