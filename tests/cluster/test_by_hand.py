@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.cluster.tools import CLUSTER, equal, free_port, run, script, smoke
+from tests.cluster.tools import CLUSTER, equal, free_port, refused, run, script, smoke
 
 BY_HAND = CLUSTER / "by_hand.sh"
 
@@ -63,18 +63,14 @@ def test_by_hand__says_what_it_does_not_understand(words, said):
 
 
 def test_smoke__waits_for_workers_so_long_and_no_longer(cluster, tmp_path):
-    status, text = smoke(cluster.address, tmp_path, "--workers", "3", "--timeout", "2", timeout=60)
-    assert status == 1
-    assert text.startswith("smoke: Only 2/3 workers arrived after 2")
-    assert text.count("\n") == 1
+    said = refused(cluster.address, tmp_path, "--workers", "3")
+    assert said.startswith("smoke: Only 2/3 workers arrived after 1")
 
 
 def test_smoke__says_that_nobody_answers(tmp_path):
     nobody = f"tcp://127.0.0.1:{free_port()}"
-    status, text = smoke(nobody, tmp_path, "--timeout", "1", timeout=60)
-    assert status == 1
-    assert text.startswith(f"smoke: no connection to {nobody} within 1 s (")
-    assert text.count("\n") == 1
+    said = refused(nobody, tmp_path)
+    assert said.startswith(f"smoke: no connection to {nobody} within 1 s (")
 
 
 def versions(numpy="2.4.6", scheduler=None, files="ab12"):

@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-from tests.cluster.tools import CLUSTER, equal, free_port, run, seven, smoke
+import xfactor as xf
+from tests.cluster.tools import CLUSTER, equal, free_port, refused, run, seven, smoke
+from xfactor.cli import main
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("openssl"), reason="the openssl command is not there"
@@ -36,15 +38,6 @@ def address(ours, tmp_path_factory):
 
 def certificates(folder):
     return [w for name in ("ca", "cert", "key") for w in (f"--tls-{name}", folder / f"{name}.pem")]
-
-
-def refused(address, folder, *more):
-    """The one line that smoke says."""
-    status, text = smoke(address, folder, "--timeout", "4", *more, timeout=60)
-    assert status == 1
-    assert text.startswith("smoke: ")
-    assert text.count("\n") == 1
-    return text
 
 
 def test_tls__with_certificates_the_lecture_runs(ours, address, tmp_path):
@@ -81,6 +74,32 @@ def test_tls__another_authority_is_refused_by_the_cluster_too(ours, address, tmp
 def test_tls__an_unencrypted_connection_is_refused(address, tmp_path):
     said = refused(address.replace("tls://", "tcp://"), tmp_path)
     assert "tls:// where it uses certificates" in said
+
+
+def xfactor_run(panel, address, *more):
+    words = ["run", panel, "--out", panel.parent / "out", "--scheduler", address, *more]
+    return main([str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def panel(tmp_path_factory):
+    simulated, _ = xf.simulate_panel(dates=200, assets=80, seed=1)
+    return xf.write_panel(simulated, tmp_path_factory.mktemp("panel") / "panel.zarr")
+
+
+def test_tls__xfactor_run_takes_certificates(panel, ours, address, capsys):
+    small = ("--momentum", "60-5", "--window", "40", *certificates(ours))
+    assert xfactor_run(panel, address, *small) == 0, capsys.readouterr().err
+    assert list((panel.parent / "out").iterdir())
+
+
+@pytest.mark.parametrize("scheme", ["tls", "tcp"])
+def test_tls__xfactor_run_is_refused_in_one_line(panel, ours, address, scheme, capsys):
+    more = certificates(ours) if scheme == "tcp" else []
+    assert xfactor_run(panel, address.replace("tls:", f"{scheme}:"), *more) != 0
+    said = capsys.readouterr().err
+    assert said.startswith("xfactor: no scheduler answered at")
+    assert said.count("\n") == 1
 
 
 def test_tls__keys_are_their_owners_only_and_nothing_is_overwritten(ours):

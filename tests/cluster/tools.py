@@ -1,6 +1,8 @@
 """Running the scripts of `cluster/` as users run them: as processes, with time limits."""
 
+import contextlib
 import importlib.util
+import io
 import os
 import shutil
 import signal
@@ -8,8 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).parents[2]
 CLUSTER = ROOT / "cluster"
@@ -49,6 +51,22 @@ def run(*words, timeout=60, **env):
 def smoke(address, folder, *more, timeout=400, **env):
     words = (sys.executable, CLUSTER / "smoke.py", address, "--folder", folder, *SMALL, *more)
     return run(*words, timeout=timeout, **env)
+
+
+def refused(address, folder, *more, timeout=1):
+    """The one line that smoke says before it has computed anything; here, to save its start."""
+    said = io.StringIO()
+    words = ["smoke.py", address, "--folder", folder, "--timeout", timeout, *more]
+    with (
+        mock.patch.object(sys, "argv", [str(word) for word in words]),
+        contextlib.redirect_stderr(said),
+    ):
+        status = script("smoke").main()
+    assert status == 1
+    text = said.getvalue()
+    assert text.startswith("smoke: ")
+    assert text.count("\n") == 1
+    return text
 
 
 def equal(text):
@@ -91,7 +109,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-@contextmanager
+@contextlib.contextmanager
 def kept(folder, *words, timeout=120, **env):
     """A script that prints an address and runs until interrupted; gives the address."""
     log = folder / "stderr"
