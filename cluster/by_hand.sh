@@ -32,25 +32,34 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 
-# Ends every process noted in the folder: politely, after 15 seconds not.
-stop() {
+# end FILES...: ends the processes noted in them, politely, and after 15 seconds not.
+end() {
     local pids=() pid alive file
-    for file in "$folder"/*.pid; do
+    for file in "$@"; do
         [ -e "$file" ] || continue
         pid=$(cat "$file")
+        rm -f "$file"
         # The number may have been given to another process since.
         if grep -qs dask "/proc/$pid/cmdline"; then pids+=("$pid"); fi
     done
-    [ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null || true
+    stopped=$((stopped + ${#pids[@]}))
+    [ ${#pids[@]} -gt 0 ] || return 0
+    kill "${pids[@]}" 2>/dev/null || true
     for _ in $(seq 75); do
         alive=()
         for pid in "${pids[@]}"; do ! kill -0 "$pid" 2>/dev/null || alive+=("$pid"); done
-        [ ${#alive[@]} -gt 0 ] || break
+        [ ${#alive[@]} -gt 0 ] || return 0
         sleep 0.2
     done
-    [ ${#alive[@]} -eq 0 ] || kill -9 "${alive[@]}" 2>/dev/null || true
-    rm -f "$folder"/*.pid
-    echo "stopped ${#pids[@]} processes"
+    kill -9 "${alive[@]}" 2>/dev/null || true
+}
+
+# Workers first: they say goodbye to the scheduler, and wait for an answer.
+stop() {
+    stopped=0
+    end "$folder"/worker-*.pid
+    end "$folder"/scheduler.pid
+    echo "stopped $stopped processes"
 }
 
 # launch NAME COMMAND...: in the background, away from this terminal, output to the folder.

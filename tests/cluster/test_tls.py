@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import xfactor as xf
-from tests.cluster.tools import CLUSTER, equal, free_port, refused, run, seven, smoke
+from tests.cluster.tools import CLUSTER, equal, free_port, limited, refused, run, seven, smoke
 from xfactor.cli import main
 
 pytestmark = pytest.mark.skipif(
@@ -78,7 +78,8 @@ def test_tls__an_unencrypted_connection_is_refused(address, tmp_path):
 
 def xfactor_run(panel, address, *more):
     words = ["run", panel, "--out", panel.parent / "out", "--scheduler", address, *more]
-    return main([str(word) for word in words])
+    with limited(300):
+        return main([str(word) for word in words])
 
 
 @pytest.fixture(scope="module")

@@ -53,6 +53,22 @@ def smoke(address, folder, *more, timeout=400, **env):
     return run(*words, timeout=timeout, **env)
 
 
+@contextlib.contextmanager
+def limited(seconds):
+    """Raise in what takes longer, so that nothing that waits for a cluster waits for ever."""
+
+    def over(*_):
+        raise TimeoutError(f"not done within {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def refused(address, folder, *more, timeout=1):
     """The one line that smoke says before it has computed anything; here, to save its start."""
     said = io.StringIO()
@@ -60,6 +76,7 @@ def refused(address, folder, *more, timeout=1):
     with (
         mock.patch.object(sys, "argv", [str(word) for word in words]),
         contextlib.redirect_stderr(said),
+        limited(100),
     ):
         status = script("smoke").main()
     assert status == 1
