@@ -121,7 +121,7 @@ def _connected(distributed: Any, args: argparse.Namespace) -> Iterator[Any]:
         )
     try:
         client = distributed.Client(args.scheduler, security=security, timeout=REACH)
-    except (OSError, TimeoutError, ValueError, TypeError) as problem:
+    except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as problem:
         why = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise error(
             f"no scheduler answered at {args.scheduler} ({why})",
