@@ -11,7 +11,7 @@ from xfactor.cross_section import rank
 from xfactor.cross_section.buckets import cuts_of
 from xfactor.evaluation._data import BUCKET, HORIZON, Forward, Signals, ahead, dropped, signals
 from xfactor.evaluation._pairs import COUNT, SERIES, Measured, correlated_in_order
-from xfactor.evaluation._summary import arranged, means
+from xfactor.evaluation.means import arranged, means
 from xfactor.kernels import evaluation as _evaluation
 
 

@@ -11,9 +11,9 @@ from xfactor import _apply, panel
 from xfactor.cross_section import qcut
 from xfactor.evaluation._data import BUCKET, GROUP, HORIZON, Ahead, dropped, known, signals
 from xfactor.evaluation._pairs import correlated_in_order
-from xfactor.evaluation._summary import arranged, means
 from xfactor.evaluation.buckets import buckets_of
 from xfactor.evaluation.correlation import correlation_result
+from xfactor.evaluation.means import arranged, means
 from xfactor.kernels import membership
 from xfactor.time_series import lag
 

@@ -9,8 +9,8 @@ import xarray as xr
 from xfactor import panel
 from xfactor.evaluation._data import BUCKET, HORIZON, Forward, ahead, signals
 from xfactor.evaluation._pairs import SERIES, correlated_in_order
-from xfactor.evaluation._summary import arranged, means
 from xfactor.evaluation.buckets import bucket_variables, buckets_of, share_of
+from xfactor.evaluation.means import arranged, means
 
 
 def evaluate_signals(
