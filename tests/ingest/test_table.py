@@ -458,7 +458,7 @@ def test_ingest_table__notes_sessions_beside_the_calendar(tmp_path):
     dates = ["2024-01-12", "2024-01-13", "2024-01-17"]
     table = pd.DataFrame({"date": dates, "symbol": "A", "x": 1.0})
     _, summary = ingest(tmp_path, table, calendar="XNYS")
-    assert "1 sessions of XNYS missing: 2024-01-16" in summary.notes
+    assert "1 session of XNYS missing: 2024-01-16" in summary.notes
     assert "1 date is no session of XNYS: 2024-01-13" in summary.notes
     _, summary = ingest(tmp_path, table.iloc[:1], calendar="XNYS")
     assert "dates are the sessions of XNYS" in summary.notes

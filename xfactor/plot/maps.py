@@ -12,6 +12,7 @@ from xfactor.plot.style import INK
 
 OTHER = f"{panel.FACTOR}_2"
 # Both are even in lightness, so they read in print and by colour-blind readers.
+MINUS = "\N{MINUS SIGN}"  # as on the axes
 SHARES, SIGNED = "cividis", "PuOr_r"
 
 
@@ -60,12 +61,13 @@ def coverage_map(
         shares.transpose(panel.FACTOR, ...), aspect="auto", cmap=SHARES, vmin=0.0, vmax=1.0,
         interpolation="nearest",
     )  # fmt: skip
-    bar = ax.figure.colorbar(image, ax=ax, format=PercentFormatter(1.0))
+    bar = ax.figure.colorbar(image, ax=ax, format=PercentFormatter(1.0, symbol=" %"))
     bar.outline.set_visible(False)
     bar.set_label("share of the universe")
     ax.set_yticks(range(len(names)), names)
     shown = np.unique(np.linspace(0, len(starts) - 1, 7).round().astype(int))
     ax.set_xticks(shown, [_day(starts[i]) for i in shown])
+    ax.set_xlabel(ax.get_xlabel() or f"{panel.DATE}, first of each column")
     ax.set_title(ax.get_title(loc="left") or title, loc="left")
     ax.spines[:].set_visible(False)
     return ax
@@ -140,7 +142,7 @@ def correlation(
         value = float(found[i, j])
         if np.isfinite(value):
             ink = "white" if abs(value) > 0.7 else INK
-            ax.text(j, i, f"{value:.2f}", ha="center", va="center", color=ink, fontsize=9)
+            ax.text(j, i, f"{value:z.2f}".replace("-", MINUS), ha="center", va="center", color=ink, fontsize=9)
     ax.set_title(ax.get_title(loc="left") or title, loc="left")
     ax.spines[:].set_visible(False)
     return ax

@@ -53,11 +53,11 @@ def risk_shares(
     ax = dressed(ax, title, "", "share of the risk", zero=False)
     colours = [COLOURS[5] if name == "specific" else COLOURS[0] for name in names]
     bars = ax.barh(names, np.nan_to_num(share.values), color=colours, height=0.6)
-    texts = ["-" if np.isnan(v) else f"{100 * v:.1f} %" for v in share.values]
+    texts = ["-" if np.isnan(v) else f"{100 * v:z.1f} %" for v in share.values]
     ax.bar_label(bars, texts, padding=4, fontsize=9)
     ax.axvline(0.0, color=INK, linewidth=0.8)
     ax.margins(x=0.12)
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     return ax
