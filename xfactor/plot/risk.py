@@ -8,7 +8,7 @@ from matplotlib.ticker import PercentFormatter
 from xfactor import panel
 from xfactor._apply import compute
 from xfactor.plot.series import lines
-from xfactor.plot.style import COLOURS, INK, dressed, only
+from xfactor.plot.style import COLOURS, INK, MINUS, dressed, only
 
 
 def risk_shares(
@@ -52,8 +52,9 @@ def risk_shares(
     names = [str(name) for name in share[panel.FACTOR].values]
     ax = dressed(ax, title, "", "share of the risk", zero=False)
     colours = [COLOURS[5] if name == "specific" else COLOURS[0] for name in names]
-    bars = ax.barh(names, np.nan_to_num(share.values), color=colours, height=0.6)
-    texts = ["-" if np.isnan(v) else f"{100 * v:z.1f} %" for v in share.values]
+    shares = share.values.round(3)  # as written, so that no bar of -0.0 % leans to the left
+    bars = ax.barh(names, np.nan_to_num(shares), color=colours, height=0.6)
+    texts = ["-" if np.isnan(v) else f"{100 * v:z.1f} %".replace("-", MINUS) for v in shares]
     ax.bar_label(bars, texts, padding=4, fontsize=9)
     ax.axvline(0.0, color=INK, linewidth=0.8)
     ax.margins(x=0.12)

@@ -28,6 +28,7 @@ OWN_COLOUR = {
 }
 DASHES = ("-", "--", ":", "-.")  # for those that must take a colour a second time
 INK = "#444444"
+MINUS = "\N{MINUS SIGN}"  # as matplotlib writes it on axes
 POINTS_PER_INCH = 72
 TITLE_SIZE, LEGEND_SIZE = 12, 10
 LEGEND_HANDLE = 4.8 * LEGEND_SIZE  # the line before a text of the legend, and the gap after it
