@@ -56,6 +56,19 @@ def _run_parser(p: argparse.ArgumentParser) -> None:
         "--momentum", type=momentum, default=(252, 21), metavar="LOOKBACK-SKIP",
         help="dates of the momentum characteristic (252-21)",
     )  # fmt: skip
+    going_on = p.add_mutually_exclusive_group()
+    going_on.add_argument(
+        "--resume", action="store_true",
+        help="go on with the run in the folder where it was killed: finished dates stay",
+    )  # fmt: skip
+    going_on.add_argument(
+        "--only-new", action="store_true",
+        help="compute just the dates appended, or restated, since the run in the folder",
+    )  # fmt: skip
+    p.add_argument(
+        "--plan", action="store_true",
+        help="say what it will take (tasks, bytes read, memory) and compute nothing",
+    )  # fmt: skip
     cluster.add_options(p)
     p.set_defaults(run=_run)
 
@@ -90,6 +103,7 @@ def _run(args: argparse.Namespace) -> None:
             symbols=args.portfolio,
             fraction=args.fraction, n=args.names, min_names=args.min_names, window=args.window,
             momentum=args.momentum,
+            resume=args.resume, only_new=args.only_new,
             progress=terminal(),
         )  # fmt: skip
     _print(result, started)
@@ -144,8 +158,9 @@ def peak(dates: int, n_assets: int, threads: int) -> float:
 
 
 def _print(result: runs.LectureRun, started: float) -> None:
-    print(result.text)
-    print("\nWritten:")
+    print(f"{result.note}\n\n{result.text}" if result.note else result.text)
+    if result.files:
+        print("\nWritten:")
     for path in result.files:
         print(f"  {path}")
     print(f"\nDone in {time.perf_counter() - started:.1f} s.")
