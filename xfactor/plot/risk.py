@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from xfactor import panel
@@ -50,6 +51,8 @@ def risk_shares(
         return lines(share, title, "share of the risk", percent=True, ax=ax)
     (share,) = compute(share)
     names = [str(name) for name in share[panel.FACTOR].values]
+    if ax is None:
+        ax = Figure(figsize=(9, max(4.0, 1.2 + 0.28 * len(names))), layout="constrained").subplots()
     ax = dressed(ax, title, "", "share of the risk", zero=False)
     colours = [COLOURS[5] if name == "specific" else COLOURS[0] for name in names]
     shares = share.values.round(3)  # as written, so that no bar of -0.0 % leans to the left
