@@ -181,6 +181,12 @@ def test_hedged__starts_both_where_the_hedge_is_known():
     assert ax.lines[-1].get_label().startswith("hedged, 14.14 %")
 
 
+def test_hedged__draws_axes_where_no_hedge_is_known():
+    ax = plot.hedged(series([0.5, 0.1]), series([np.nan, np.nan]))
+    assert [line.get_label().split(",")[0] for line in ax.lines[1:]] == ["unhedged", "hedged"]
+    ax.figure.draw_without_rendering()
+
+
 def test_betas__shades_1_96_errors(known):
     fit = known["rolling"]
     ax = plot.betas(fit)

@@ -38,7 +38,7 @@ def lecture_plots(
     >>> import tempfile, xarray as xr, xfactor as xf
     >>> from pathlib import Path
     >>> from xfactor import lecture, plot
-    >>> panel, truth = xf.simulate_panel(dates=300, assets=60, seed=1)
+    >>> panel, truth = xf.simulate_panel(dates=300, assets=100, seed=1)
     >>> x = lecture.characteristics(panel)
     >>> one = lecture.approach_one(panel, x, lecture.largest_names(panel), window=20)
     >>> two = lecture.approach_two(panel, x)
