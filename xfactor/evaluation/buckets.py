@@ -79,6 +79,12 @@ def quantile_returns(
         the assets in none, along `reason`, as in `information_coefficient`; ``"thin"`` are those
         in a bucket of fewer than `min_names`.
 
+    Raises
+    ------
+    PanelError
+        If labels or chunks differ, dates are not in order, a horizon is no whole number of at
+        least 1, or `bins` makes fewer than two buckets.
+
     References
     ----------
     Patton, A. and Timmermann, A. (2010). Monotonicity in asset returns. Journal of Financial

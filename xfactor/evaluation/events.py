@@ -78,6 +78,12 @@ def event_returns(
         names in each mean return; ``n_dropped`` (date, ..., reason), the assets in no bucket, as
         in `information_coefficient`, in each group with `by`.
 
+    Raises
+    ------
+    PanelError
+        If labels or chunks differ, dates are not in order, `before` or `after` is negative, `bins`
+        makes fewer than two buckets, or a signal has a dim `bucket` or `event`.
+
     Examples
     --------
     >>> import xarray as xr, xfactor as xf

@@ -74,6 +74,12 @@ def evaluate_signals(
         ``ic_std``, ``ic_ir``, ``ic_stderr``, ``ic_tvalue``, ``ic_n_dates``, ``ic_n_obs`` (date,
         ...).
 
+    Raises
+    ------
+    PanelError
+        If labels or chunks differ, dates are not in order, a horizon is no whole number of at
+        least 1, or `bins` makes fewer than two buckets.
+
     Examples
     --------
     >>> import xfactor as xf
