@@ -37,16 +37,16 @@ def lecture(folder: Path, size: Size) -> Answer:
     factors = sorts.map(lambda w: xf.portfolio_returns(w, r))
     twopass = xf.fama_macbeth(r, factors=factors, lags=LAGS, min_dates=LEAST)
     rolling = xf.rolling_ols(r, factors, window=WINDOW, min_obs=LEAST, se=None)
-    there = r.notnull()
+    known = r.notnull() & rolling.alpha.notnull()
+    n = known.sum("asset")
     exposures = xf.standardize(traits, CLIP, method="quantile")
     across = xf.fama_macbeth(r, exposures, lags=LAGS)
     means = {
-        "beta": rolling.beta.where(there).mean("asset"),
-        "alpha": rolling.alpha.where(there).mean("asset"),
-        "n": (rolling.alpha.notnull() & there).sum("asset"),
+        name: rolling[name].where(known, 0.0).sum("asset", skipna=False) / n.where(n > 0)
+        for name in ("beta", "alpha")
     }
     results = xf.compute(
-        factors.to_dataarray("factor"), xr.Dataset(means),
+        factors.to_dataarray("factor"), xr.Dataset(means | {"n": n}),
         twopass[["beta", "premium", "stderr"]], across[["premium", "stderr", "factor_return"]],
     )  # fmt: skip
     f, means, twopass, across = results
