@@ -40,6 +40,8 @@ def main() -> None:
     run = getattr(module, order["function"])
     if hasattr(module, "use_threads"):
         module.use_threads(size.threads)
+    if hasattr(module, "load"):  # frames in memory, for those that start from them
+        module.load(folder)
     run(folder / "tiny", TINY, **order["options"])
     print(json.dumps({"ready": time.perf_counter() - begun}), flush=True)
     for line in sys.stdin:

@@ -11,6 +11,7 @@ from tests.benchmarks.peers.task import (
     FACTORS,
     LEAST,
     LOOKBACK,
+    MIXED,
     SKIP,
     TRAITS,
     WINDOW,
@@ -167,3 +168,30 @@ def _across(base: pl.LazyFrame, size: Size, engine: str) -> Answer:
     f[found["t"].to_numpy() + 1] = coefficients(found.drop("t").to_numpy(), 3, 5)
     mean, error = premia(f)
     return {"across": f, "across_premium": mean, "across_error": error}
+
+
+def ranks(folder: Path, size: Size) -> Answer:
+    """Ordinal ranks of book to price."""
+    rows = pl.scan_parquet(folder / "panel.parquet").select("date", "asset", "book_to_price")
+    rank = pl.col("book_to_price").rank("ordinal").cast(pl.Float64)
+    made = (
+        rows.sort("date", "asset").group_by("date")
+        .agg((rank * (pl.col("asset") % MIXED)).sum().alias("mixed")).sort("date")
+    )  # fmt: skip
+    return {"mixed": made.collect()["mixed"].to_numpy()}
+
+
+def sorts(folder: Path, size: Size) -> Answer:
+    """SMB and HML, returns of the same date."""
+
+    def spread(name: str) -> E:
+        x, r = pl.col(name), pl.col("returns")
+        rank, count = x.rank("ordinal"), x.count()
+        return r.filter(rank > count - size.n).mean() - r.filter(rank <= size.n).mean()
+
+    rows = pl.scan_parquet(folder / "panel.parquet")
+    made = (
+        rows.sort("date", "asset").group_by("date")
+        .agg(-spread("market_cap"), spread("book_to_price").alias("HML")).sort("date")
+    )  # fmt: skip
+    return {"factors": made.drop("date").collect().to_numpy()}

@@ -15,6 +15,7 @@ from tests.benchmarks.peers.task import (
     LAGS,
     LEAST,
     LOOKBACK,
+    MIXED,
     SKIP,
     WINDOW,
     Answer,
@@ -61,6 +62,35 @@ def lecture(folder: Path, size: Size) -> Answer:
         "across": across.factor_return.transpose("date", "factor").values,
         "across_premium": across.premium.values,
         "across_error": across.stderr.values,
+    }
+
+
+def ranks(folder: Path, size: Size) -> Answer:
+    """Ordinal ranks of book to price."""
+    panel = xf.open_panel(folder / "panel.zarr")
+    made = xf.rank(panel.book_to_price) * (panel.asset % MIXED)
+    return {"mixed": xf.compute(made.sum("asset"))[0].values}
+
+
+def sorts(folder: Path, size: Size) -> Answer:
+    """SMB and HML, returns of the same date."""
+    panel = xf.open_panel(folder / "panel.zarr")
+    smb = -xf.long_short(panel.market_cap, n=size.n)
+    hml = xf.long_short(panel.book_to_price, n=size.n)
+    made = [xf.portfolio_returns(w, panel.returns, lag=0) for w in (smb, hml)]
+    return {"factors": np.column_stack([f.values for f in xf.compute(*made)])}
+
+
+def deciles(folder: Path, size: Size) -> Answer:
+    """Mean returns of the next date by decile, and rank correlations with them."""
+    panel = xf.open_panel(folder / "panel.zarr")
+    price = xf.ffill(panel.close)  # alphalens' pct_change pads
+    later = xf.forward_returns(xf.returns(price))
+    fit = xf.evaluate_signals(panel.market_cap, later, where=later.notnull())
+    means, correlation = xf.compute(fit["returns"], fit.ic)
+    return {
+        "deciles": means.squeeze().transpose("date", "bucket").values,
+        "correlation": correlation.squeeze().values,
     }
 
 

@@ -24,6 +24,13 @@ TRAITS = ("size", "value", "momentum")
 FACTORS = ("SMB", "HML", "MOM")
 SKIP, LOOKBACK, WINDOW, LEAST, LAGS, CLIP = 19, 38, 100, 60, 5, 0.01
 
+# The parts of which `parts` makes small tables: ordinal ranks of book to price; SMB and HML as in
+# the lecture (returns of the same date); mean next returns by decile of market cap, and rank
+# correlations with them. To have something small to compare, the ranks of a date are added up,
+# each times the asset's number modulo MIXED.
+PART_FIELDS = ("market_cap", "book_to_price", "returns")
+MIXED = 97
+
 # Relative to the largest value of an answer. Rolling sums that subtract lose digits.
 TOLERANCES = {"rolling": 1e-8}
 TOLERANCE = 1e-10
