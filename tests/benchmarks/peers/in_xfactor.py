@@ -84,7 +84,7 @@ def sorts(folder: Path, size: Size) -> Answer:
 def deciles(folder: Path, size: Size) -> Answer:
     """Mean returns of the next date by decile, and rank correlations with them."""
     panel = xf.open_panel(folder / "panel.zarr")
-    price = xf.ffill(panel.close)  # alphalens' pct_change pads
+    price = xf.ffill(panel["close"])  # alphalens' pct_change pads
     later = xf.forward_returns(xf.returns(price))
     fit = xf.evaluate_signals(panel.market_cap, later, where=later.notnull())
     means, correlation = xf.compute(fit["returns"], fit.ic)

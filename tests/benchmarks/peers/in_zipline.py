@@ -33,10 +33,9 @@ def load(folder: Path) -> tuple[SimplePipelineEngine, pd.DatetimeIndex]:
     wide = {name: long.pivot(index="date", columns="asset", values=name) for name in PART_FIELDS}
     dates, sids = wide["returns"].index, wide["returns"].columns
     database = sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool)
-    equities = pd.DataFrame(
-        {"symbol": [f"A{i}" for i in sids], "start_date": dates[0], "end_date": dates[-1],
-         "exchange": "X", "asset_name": ""}, index=sids,
-    )  # fmt: skip
+    before = dates[0] - pd.Timedelta("1D")  # nothing exists on its first date
+    equities = pd.DataFrame({"symbol": [f"A{i}" for i in sids], "asset_name": ""}, index=sids)
+    equities = equities.assign(start_date=before, end_date=dates[-1], exchange="X")
     exchanges = pd.DataFrame({"exchange": ["X"], "canonical_name": ["X"], "country_code": ["US"]})
     AssetDBWriter(database).write(equities=equities, exchanges=exchanges)
     domain = EquitySessionDomain(dates, "US")
@@ -59,7 +58,8 @@ def ranks(folder: Path, size: Size) -> Answer:
     """Ordinal ranks of book to price."""
     found, dates = _run(folder, Pipeline({"rank": Fields.book_to_price.latest.rank()}))
     date, asset = (found.index.codes[i] for i in range(2))
-    mixed = np.nan_to_num(found["rank"].to_numpy()) * (asset % MIXED)
+    sids = np.array([a.sid for a in found.index.levels[1]])
+    mixed = np.nan_to_num(found["rank"].to_numpy()) * (sids[asset] % MIXED)
     return {"mixed": np.bincount(date, mixed, len(dates))}
 
 

@@ -13,7 +13,10 @@ import xfactor as xf
 from tests.benchmarks.peers.task import FIELDS, Size
 
 
-def blocks(size: Size, rows: int = 256, seed: int = 0) -> Iterator[xr.Dataset]:
+LARGE = 20_000_000  # cells of a field
+
+
+def blocks(size: Size, rows: int, seed: int = 0) -> Iterator[xr.Dataset]:
     """The panel, a few dates at a time: heavy tails, ties, assets that come and go, holes."""
     rng = np.random.default_rng(seed)
     days = pd.date_range("2000-01-03", periods=size.dates, freq="B")
@@ -48,13 +51,19 @@ def blocks(size: Size, rows: int = 256, seed: int = 0) -> Iterator[xr.Dataset]:
         yield xr.Dataset(made, {"date": date, "asset": np.arange(size.assets)})
 
 
+def chunk_dates(size: Size) -> int:
+    """Dates in a chunk: the default, and fewer where memory is to be short."""
+    return 256 if size.dates * size.assets < LARGE else 64
+
+
 def write(folder: Path, size: Size) -> None:
     """The same panel as a store and as Parquet: a row for each date and listed asset."""
     store, writer = folder / "panel.zarr", None
-    for block in blocks(size):
+    rows = chunk_dates(size)
+    for block in blocks(size, rows):
         fields = block[list(FIELDS)]
         if writer is None:
-            xf.write_panel(fields, store)
+            xf.write_panel(fields.chunk(date=rows), store)
         else:
             xf.append_panel(fields, store)
         row, column = np.nonzero(block.listed.values)
