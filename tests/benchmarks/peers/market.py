@@ -12,7 +12,6 @@ import xarray as xr
 import xfactor as xf
 from tests.benchmarks.peers.task import FIELDS, Size
 
-
 LARGE = 20_000_000  # cells of a field
 
 
