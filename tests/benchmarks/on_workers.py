@@ -1,0 +1,90 @@
+"""A local cluster whose workers are watched: what they read, the memory they had, their deaths."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dask
+from distributed import Client, LocalCluster, Worker, WorkerPlugin
+
+from tests.benchmarks.out_of_core import UNRESERVED, counted_reads, peak_rss
+
+NOISE = {"distributed.logging.distributed": "error"}
+# Without workers the scheduler would wait for ever.
+WAIT = {"distributed.scheduler.no-workers-timeout": "120s"}
+
+
+class Watch(WorkerPlugin):
+    """Counts the chunks that a worker reads, from its start on, also after a restart."""
+
+    name = "watch"
+
+    def setup(self, worker: Worker) -> None:
+        self.stack = contextlib.ExitStack()
+        worker.reads = self.stack.enter_context(counted_reads())
+
+    def teardown(self, worker: Worker) -> None:
+        self.stack.close()
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What the workers had done when they were asked."""
+
+    reads: Counter[tuple[str, str]] = field(default_factory=Counter)
+    peaks: list[int] = field(default_factory=list)  # bytes, each worker
+    spilled: int = 0  # bytes, over its life
+    started: int = 0  # workers, restarts included
+
+
+def _ask(dask_worker: Worker) -> tuple[Counter[tuple[str, str]], int, int]:
+    metrics = getattr(dask_worker.data, "cumulative_metrics", {})
+    return dask_worker.reads, peak_rss(), int(metrics.get(("disk-write", "bytes"), 0))
+
+
+def _starts(dask_scheduler: Any) -> int:
+    events = dask_scheduler.get_events("all")
+    return sum(e["action"] == "add-worker" for _, e in events if isinstance(e, dict))
+
+
+def watched(client: Client) -> Watched:
+    """Ask all workers."""
+    told = list(client.run(_ask).values())
+    reads = sum((r for r, _, _ in told), Counter())
+    starts = client.run_on_scheduler(_starts)
+    return Watched(reads, [p for _, p, _ in told], sum(s for _, _, s in told), starts)
+
+
+def fresh_peak() -> None:
+    """Forget the largest resident set of this process, where the system lets us."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+@contextlib.contextmanager
+def cluster(workers: int, memory: int | str, **config: Any) -> Iterator[Client]:
+    """Worker processes of one thread each, on this machine, that everything runs on meanwhile.
+
+    Parameters
+    ----------
+    workers
+        How many.
+    memory
+        Limit of each.
+    **config
+        Settings of dask with ``__`` for each dot, beside those of this module.
+    """
+    chosen = {k.replace("__", ".").replace("_", "-"): v for k, v in config.items()}
+    spawn = dask.config.get("distributed.nanny.pre-spawn-environ") | UNRESERVED
+    with (
+        dask.config.set({"distributed.nanny.pre-spawn-environ": spawn, **WAIT, **NOISE, **chosen}),
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, memory_limit=memory, dashboard_address=None
+        ) as made,
+        Client(made) as client,
+    ):
+        client.register_plugin(Watch())
+        yield client
