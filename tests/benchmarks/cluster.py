@@ -162,6 +162,10 @@ def memory_run(chosen: argparse.Namespace, folder: Path) -> int:
     for step in chosen.steps:
         done = run(step, folder, size, chosen.workers, limit)
         print(line(done), flush=True)
+        if chosen.held:
+            for held in done.watched.held:
+                most = ", ".join(f"{k} {b / 1e6:.0f}" for k, b in held.most_common(8))
+                print(f"    held {held.total() / 1e6:.0f} MB: {most}", flush=True)
         failed |= done.failed
         if done.result is not None:
             results[step] = done.result
@@ -299,6 +303,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--assets", type=int, default=8000)
     parser.add_argument("--chunk-dates", type=int, default=64)
     parser.add_argument("--steps", nargs="+", default=list(STEPS), choices=STEPS)
+    parser.add_argument("--held", action="store_true", help="show what workers held at the most")
     parser.add_argument("--folder", type=Path, help="for the stores (default: a temporary one)")
     parser.add_argument("--keep", action="store_true", help="keep the stores")
     return parser.parse_args()

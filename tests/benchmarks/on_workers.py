@@ -1,6 +1,8 @@
 """A local cluster whose workers are watched: what they read, the memory they had, their deaths."""
 
 import contextlib
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dask
+from dask.utils import key_split
 from distributed import Client, LocalCluster, Worker, WorkerPlugin
 
 from tests.benchmarks.out_of_core import UNRESERVED, counted_reads, peak_rss
@@ -18,16 +21,31 @@ WAIT = {"distributed.scheduler.no-workers-timeout": "120s"}
 
 
 class Watch(WorkerPlugin):
-    """Counts the chunks that a worker reads, from its start on, also after a restart."""
+    """Counts the chunks that a worker reads and looks at what it holds, also after a restart."""
 
     name = "watch"
 
     def setup(self, worker: Worker) -> None:
         self.stack = contextlib.ExitStack()
         worker.reads = self.stack.enter_context(counted_reads())
+        worker.held = Counter()
+        self.looking = True
+        threading.Thread(target=self._look, args=[worker], daemon=True).start()
 
     def teardown(self, worker: Worker) -> None:
+        self.looking = False
         self.stack.close()
+
+    def _look(self, worker: Worker) -> None:
+        """Keep what is held, by kind of task, whenever it is clearly more than ever before."""
+        while self.looking:
+            time.sleep(0.05)
+            weights = worker.data.fast.weights
+            if sum(list(weights.values())) > 1.05 * worker.held.total():
+                held: Counter[str] = Counter()
+                for key, nbytes in list(weights.items()):
+                    held[key_split(key)] += nbytes
+                worker.held = held
 
 
 @dataclass(frozen=True)
@@ -36,13 +54,15 @@ class Watched:
 
     reads: Counter[tuple[str, str]] = field(default_factory=Counter)
     peaks: list[int] = field(default_factory=list)  # bytes, each worker
-    spilled: int = 0  # bytes, over its life
+    held: list[Counter[str]] = field(default_factory=list)  # results kept, at the most: bytes
+    spilled: int = 0  # bytes, over the lives of all
     started: int = 0  # workers, restarts included
 
 
-def _ask(dask_worker: Worker) -> tuple[Counter[tuple[str, str]], int, int]:
+def _ask(dask_worker: Worker) -> tuple[Counter[tuple[str, str]], int, Counter[str], int]:
     metrics = getattr(dask_worker.data, "cumulative_metrics", {})
-    return dask_worker.reads, peak_rss(), int(metrics.get(("disk-write", "bytes"), 0))
+    spilled = int(metrics.get(("disk-write", "bytes"), 0))
+    return dask_worker.reads, peak_rss(), dask_worker.held, spilled
 
 
 def _starts(dask_scheduler: Any) -> int:
@@ -53,9 +73,11 @@ def _starts(dask_scheduler: Any) -> int:
 def watched(client: Client) -> Watched:
     """Ask all workers."""
     told = list(client.run(_ask).values())
-    reads = sum((r for r, _, _ in told), Counter())
     starts = client.run_on_scheduler(_starts)
-    return Watched(reads, [p for _, p, _ in told], sum(s for _, _, s in told), starts)
+    if not told:
+        return Watched(started=starts)
+    reads, peaks, held, spilled = zip(*told, strict=True)
+    return Watched(sum(reads, Counter()), list(peaks), list(held), sum(spilled), starts)
 
 
 def fresh_peak() -> None:
