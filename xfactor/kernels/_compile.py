@@ -4,12 +4,22 @@ Python's error for a division by zero would put a branch at each division and so
 from vectorising the loop around it.
 """
 
+from typing import Any
+
 from numba import njit
 
-kernel = njit(nogil=True, error_model="numpy")
+from xfactor.kernels._cache import keep
 
-# For sums of clean numbers: the compiler chooses the order of the additions, always the same one.
-summing = njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+
+def kernel(func: Any) -> Any:
+    """Compile on first use, or take what an earlier process compiled."""
+    return keep(njit(nogil=True, error_model="numpy")(func))
+
+
+def summing(func: Any) -> Any:
+    """As `kernel`, for sums of clean numbers: the compiler orders the additions, always alike."""
+    return keep(njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})(func))
+
 
 # A part of one kernel with a name of its own: compiled there only, and not once more by itself.
 inlined = njit(nogil=True, error_model="numpy", inline="always")

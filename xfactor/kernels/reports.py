@@ -13,7 +13,7 @@ from xfactor.kernels._compile import kernel
 NONE = -1
 
 
-@kernel  # type: ignore[untyped-decorator]
+@kernel
 def reports_back(
     start: np.ndarray, end: np.ndarray, back: np.ndarray, tolerance: int
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
@@ -57,7 +57,7 @@ def reports_back(
     return newest, found
 
 
-@kernel  # type: ignore[untyped-decorator]
+@kernel
 def _enter(ends: np.ndarray, where: np.ndarray, count: int, end: int, event: int) -> int:
     """Put an event in its place in the sorted list of periods; return the list's length."""
     i = count
@@ -74,7 +74,7 @@ def _enter(ends: np.ndarray, where: np.ndarray, count: int, end: int, event: int
     return count + 1
 
 
-@kernel  # type: ignore[untyped-decorator]
+@kernel
 def _nearest(ends: np.ndarray, count: int, target: int, tolerance: int) -> int:
     """Return the place of the period that ends nearest to a day, of equal ones the later; or -1."""
     best, least = NONE, tolerance + 1
@@ -87,7 +87,7 @@ def _nearest(ends: np.ndarray, count: int, target: int, tolerance: int) -> int:
     return best
 
 
-@kernel  # type: ignore[untyped-decorator]
+@kernel
 def quarter_versions(
     start: np.ndarray, end: np.ndarray, length: np.ndarray, quarter: int, tolerance: int,
     plus: np.ndarray, minus: np.ndarray, at: np.ndarray,
@@ -146,7 +146,7 @@ def quarter_versions(
     return count
 
 
-@kernel  # type: ignore[untyped-decorator]
+@kernel
 def _quarter(
     known: np.ndarray, n: int, end: np.ndarray, length: np.ndarray, of: int, quarter: int,
     tolerance: int,
