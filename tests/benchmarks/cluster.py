@@ -18,12 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dask
-import numpy as np
 import xarray as xr
 
 import xfactor as xf
 from tests.benchmarks import out_of_core
-from tests.benchmarks.on_workers import Watched, cluster, fresh_peak, watched
+from tests.benchmarks.on_workers import Watched, cluster, fresh_peak, gap, watched
 from tests.benchmarks.out_of_core import FIRST_DAY, Size, approaches
 from xfactor.cli import options
 
@@ -175,22 +174,6 @@ def memory_run(chosen: argparse.Namespace, folder: Path) -> int:
 
 
 # --- the same by one process ----------------------------------------------------------------------
-
-
-def gap(a: xr.Dataset, b: xr.Dataset) -> float:
-    """Largest difference, relative where values exceed 1; 0 if all bits are equal."""
-    worst = 0.0
-    for name in b.data_vars:
-        x, y = np.asarray(a[name].transpose(*b[name].dims).values), np.asarray(b[name].values)
-        if x.shape != y.shape or x.dtype != y.dtype:
-            return np.inf
-        if x.tobytes() == y.tobytes():
-            continue
-        if x.dtype.kind != "f" or not np.array_equal(np.isnan(x), np.isnan(y)):
-            return np.inf
-        off = np.abs(x - y) / np.maximum(1.0, np.abs(y))
-        worst = max(worst, float(np.nanmax(off)), np.finfo(float).tiny)
-    return worst
 
 
 def simulated_alike(folder: Path, size: Size) -> tuple[xr.Dataset, xr.Dataset]:

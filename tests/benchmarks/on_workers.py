@@ -11,6 +11,8 @@ from typing import Any
 
 import dask
 from dask.utils import key_split
+import numpy as np
+import xarray as xr
 from distributed import Client, LocalCluster, Worker, WorkerPlugin
 
 from tests.benchmarks.out_of_core import UNRESERVED, counted_reads, peak_rss
@@ -110,3 +112,19 @@ def cluster(workers: int, memory: int | str, **config: Any) -> Iterator[Client]:
     ):
         client.register_plugin(Watch())
         yield client
+
+
+def gap(a: xr.Dataset, b: xr.Dataset) -> float:
+    """Largest difference, relative where values exceed 1; 0 if all bits are equal."""
+    worst = 0.0
+    for name in b.data_vars:
+        x, y = np.asarray(a[name].transpose(*b[name].dims).values), np.asarray(b[name].values)
+        if x.shape != y.shape or x.dtype != y.dtype:
+            return np.inf
+        if x.tobytes() == y.tobytes():
+            continue
+        if x.dtype.kind != "f" or not np.array_equal(np.isnan(x), np.isnan(y)):
+            return np.inf
+        off = np.abs(x - y) / np.maximum(1.0, np.abs(y))
+        worst = max(worst, float(np.nanmax(off)), np.finfo(float).tiny)
+    return worst
