@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import dask
-from dask.utils import key_split
 import numpy as np
 import xarray as xr
+from dask.utils import key_split
 from distributed import Client, LocalCluster, Worker, WorkerPlugin
 
 from tests.benchmarks.out_of_core import UNRESERVED, counted_reads, peak_rss
