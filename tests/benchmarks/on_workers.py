@@ -106,7 +106,7 @@ def cluster(workers: int, memory: int | str, **config: Any) -> Iterator[Client]:
     with (
         dask.config.set({"distributed.nanny.pre-spawn-environ": spawn, **WAIT, **NOISE, **chosen}),
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, memory_limit=memory, dashboard_address=None
+            n_workers=workers, threads_per_worker=1, memory_limit=memory, dashboard_address=":0"
         ) as made,
         Client(made) as client,
     ):
