@@ -34,6 +34,9 @@ SIZE = Size(dates=1280, assets=500, chunk_dates=64, threads=2)
 PATIENT = {
     "distributed__scheduler__allowed_failures": 100_000,
     "distributed__scheduler__no_workers_timeout": "600s",
+    # A local cluster gives up a worker that is not there so long after its death: it may have come
+    # back and died again.
+    "distributed__deploy__lost_worker_timeout": "1h",
 }
 LIVES = (2.0, 5.0)  # mean seconds of a life: of the first run and of the last
 TABLE = "{:>4} {:>10} {:>6} {:>8}  {}"

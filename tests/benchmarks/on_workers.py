@@ -1,6 +1,7 @@
 """A local cluster whose workers are watched: what they read, the memory they had, their deaths."""
 
 import contextlib
+import logging
 import threading
 import time
 from collections import Counter
@@ -17,7 +18,6 @@ from distributed import Client, LocalCluster, Worker, WorkerPlugin
 
 from tests.benchmarks.out_of_core import UNRESERVED, counted_reads, peak_rss
 
-NOISE = {"distributed.logging.distributed": "error"}
 # Without workers the scheduler would wait for ever.
 WAIT = {"distributed.scheduler.no-workers-timeout": "120s"}
 
@@ -31,7 +31,7 @@ class Watch(WorkerPlugin):
         self.stack = contextlib.ExitStack()
         worker.reads = self.stack.enter_context(counted_reads())
         worker.held = Counter()
-        self.looking = True
+        self.looking = hasattr(worker.data, "fast")  # not without a limit
         threading.Thread(target=self._look, args=[worker], daemon=True).start()
 
     def teardown(self, worker: Worker) -> None:
@@ -104,12 +104,13 @@ def cluster(workers: int, memory: int | str, **config: Any) -> Iterator[Client]:
     chosen = {k.replace("__", ".").replace("_", "-"): v for k, v in config.items()}
     spawn = dask.config.get("distributed.nanny.pre-spawn-environ") | UNRESERVED
     with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ": spawn, **WAIT, **NOISE, **chosen}),
+        dask.config.set({"distributed.nanny.pre-spawn-environ": spawn, **WAIT, **chosen}),
         LocalCluster(
             n_workers=workers, threads_per_worker=1, memory_limit=memory, dashboard_address=":0"
         ) as made,
         Client(made) as client,
     ):
+        logging.getLogger("distributed").setLevel(logging.ERROR)
         client.register_plugin(Watch())
         yield client
 
