@@ -14,7 +14,8 @@ ROOT = Path(xfactor.__file__).parent
 # The part of the package a module belongs to is its first name below `xfactor`.
 LAYERS = {
     "panel": 0, "kernels": 0,
-    "_inputs": 0.3, "_graph": 0.6, "_apply": 1, "_scan": 1, "cross_section": 1, "time_series": 1,
+    "_fusion": 0.2, "_schedulers": 0.3, "_inputs": 0.3, "_graph": 0.6, "_apply": 1, "_scan": 1,
+    "cross_section": 1, "time_series": 1,
     "regression": 2, "portfolios": 2, "risk": 2, "evaluation": 2,
     "pipeline": 3, "plot": 3, "report": 3, "lecture": 3, "text": 3,
     "runs": 4, "testing": 4,
@@ -23,7 +24,7 @@ LAYERS = {
 
 # Beside the layers: what each may import, the upper ones of the layers may import them.
 SIDE = {
-    "store": {"panel", "kernels", "store"},
+    "store": {"panel", "kernels", "store", "_schedulers"},
     "identity": {"panel", "store"},
     "ingest": {"panel", "kernels", "store", "identity", "ingest"},
     "simulate": {"panel", "kernels", "_inputs", "_apply", "_scan", "cross_section", "time_series"},
@@ -42,7 +43,7 @@ SIDEWAYS = {
     ("evaluation", "regression"): "a mean has its error; groups have their labels",
 }
 
-DASK = ("_graph", "_apply", "_scan", "store", "ingest", "cli")
+DASK = ("_fusion", "_schedulers", "_plan", "_graph", "_apply", "_scan", "store", "ingest", "cli")
 KERNELS_KNOW = {"numpy", "numba", "scipy", "xfactor", "__future__"}
 
 MODULES = sorted(p.relative_to(ROOT) for p in ROOT.rglob("*.py"))

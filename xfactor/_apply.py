@@ -11,17 +11,13 @@ Each takes labelled arrays with the *core* dims that its kernel wants whole; all
 arrays at once and on dask-backed ones lazily, with the same kernels and the same results.
 """
 
-import contextlib
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import dask
 import numpy as np
 import xarray as xr
-from dask.diagnostics import ProgressBar
 
-from xfactor import _graph, panel
+from xfactor import _graph, _schedulers, panel
 from xfactor._graph import Kernel
 from xfactor._inputs import Arg, Out, in_order, label, lay_out
 
@@ -36,6 +32,7 @@ __all__ = [
     "one",
     "over_variables",
     "reduce",
+    "whole",
     "window",
 ]
 
@@ -268,6 +265,25 @@ def again(
     ]
 
 
+def whole(x: xr.DataArray, dim: str = panel.DATE) -> xr.DataArray:
+    """Return a short series in one block: a task for all dates instead of several for each block.
+
+    Parameters
+    ----------
+    x
+        One number, or a few, for each date.
+    dim
+        The dates.
+
+    Returns
+    -------
+    DataArray
+        `x`, in one block along `dim` if it is lazy and no larger than `KEPT`.
+    """
+    small = x.chunks is not None and x.nbytes <= KEPT
+    return x.chunk({dim: -1}) if small else x
+
+
 def collect(kernel: Kernel, args: Sequence[Arg], *, what: str, progress: bool = False) -> list[Any]:
     """Run a kernel on each block of rows, now, and bring what it gives into memory.
 
@@ -291,12 +307,7 @@ def collect(kernel: Kernel, args: Sequence[Arg], *, what: str, progress: bool = 
     laid = _graph.with_one_backing(lay_out(args, (), None, what))
     if not laid.lazy:
         return [kernel(*laid.arrays)]
-    with _bar(progress):
-        return list(dask.compute(*_graph.blocks(laid, kernel)))
-
-
-def _bar(progress: bool) -> Any:
-    return ProgressBar(minimum=1.0, out=sys.stderr) if progress else contextlib.nullcontext()
+    return _schedulers.pieces(_graph.blocks(laid, kernel), progress)
 
 
 def _several(result: Any, outs: Sequence[Out]) -> list[np.ndarray]:
@@ -318,10 +329,16 @@ def compute(*objects: Any, progress: bool = False) -> tuple[Any, ...]:
     tuple
         The objects, numpy-backed.
 
+    Raises
+    ------
+    PanelError
+        If a cluster has no workers, or a step takes them with it.
+
     Notes
     -----
     ``dask.compute(dataset)`` of dask 2026.8 raises "Missing dependency" on a Dataset in which one
-    variable is made from another; here it is given the arrays.
+    variable is made from another; here it is given the arrays. With an active
+    ``distributed.Client`` it runs there, the tasks of each block of dates drawn together.
 
     Examples
     --------
@@ -340,8 +357,7 @@ def compute(*objects: Any, progress: bool = False) -> tuple[Any, ...]:
         if v.chunks is not None
     ]
     arrays = [held[i].variables[name].data for i, name in lazy]
-    with _bar(progress):
-        values = dask.compute(*arrays)
+    values = _schedulers.compute(*arrays, progress=progress)
     held = [o.copy() if isinstance(o, xr.Dataset) else o for o in held]
     for (i, name), value in zip(lazy, values, strict=True):
         held[i][name] = held[i].variables[name].copy(deep=False, data=value)

@@ -205,16 +205,15 @@ def blockwise(laid: Laid, block: Kernel, outs: Sequence[Out]) -> list[Any]:
     return unpack(packed.dask, name, packed.chunks, outs, laid.sizes)
 
 
-def blocks(laid: Laid, kernel: Kernel) -> list[Any]:
-    """One lazy result of any type per block of the only loop dim."""
+def blocks(laid: Laid, kernel: Kernel) -> da.Array:
+    """An array with one result of any type per block of the only loop dim."""
     pairs = [p for a, n in zip(laid.arrays, laid.dims, strict=True) for p in (a, n)]
     name = f"xfactor-{laid.what}-" + tokenize(kernel, *laid.arrays)
     block = partial(_plain_block, kernel)
     meta = np.empty((0,), dtype=object)
-    packed = da.blockwise(
+    return da.blockwise(
         block, tuple(laid.loop), *pairs, name=name, align_arrays=False, dtype=object, meta=meta
     )
-    return list(packed.to_delayed())
 
 
 def _plain_block(kernel: Kernel, *blocks: Any) -> Any:

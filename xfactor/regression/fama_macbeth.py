@@ -248,12 +248,12 @@ def _betas(
 
 def _premia(across: xr.Dataset, lags: int | None, dim: str) -> xr.Dataset:
     """Means of factor returns, and over the same dates of the other statistics."""
-    f = across["factor_return"]
+    f = _apply.whole(across["factor_return"], dim)
     mean, iid = newey_west(f, lags=lags, dim=dim), newey_west(f, lags=0, dim=dim)
     used = f.notnull().all(panel.FACTOR)
 
     def average(x: xr.DataArray) -> xr.DataArray:
-        return x.astype(np.float64).where(used).mean(dim).astype(f.dtype)
+        return _apply.whole(x, dim).astype(np.float64).where(used).mean(dim).astype(f.dtype)
 
     return xr.Dataset(
         {
@@ -265,7 +265,7 @@ def _premia(across: xr.Dataset, lags: int | None, dim: str) -> xr.Dataset:
             "n_obs": mean["n_obs"].isel({panel.FACTOR: 0}, drop=True),
             "n_assets": average(across["n_obs"]),
             "rsquared": average(across["rsquared"]),
-            "factor_return": f,
+            "factor_return": across["factor_return"],
         },
         attrs={"lags": mean.attrs["lags"]},
     )

@@ -1,12 +1,14 @@
 """Does a store hold what it says? Everything is read, every damage named."""
 
+import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import dask
+import dask.array as da
 import numpy as np
-from dask.diagnostics import ProgressBar
 
+from xfactor import _schedulers
 from xfactor import panel as _panel
 from xfactor.store import snapshots
 from xfactor.store.arrays import StoredArray, reason
@@ -128,8 +130,7 @@ def check_panel_store(
         for name in snapshot.arrays
         for index in _chunks(snapshot.array(name))
     ]
-    with ProgressBar(minimum=1.0) if progress else _Silent():
-        found = dask.compute(*[dask.delayed(_check_chunk)(a, i) for a, i in chunks])
+    found = _schedulers.pieces(_checks(chunks), progress)
     dates = _dates(snapshot)
     for (array, index), (_, why) in zip(chunks, found, strict=True):
         if why:
@@ -142,10 +143,10 @@ def check_panel_store(
     return done
 
 
-class _Silent:
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
+def _checks(chunks: Sequence[tuple[StoredArray, tuple[int, ...]]]) -> da.Array:
+    name = f"xfactor-check-{uuid.uuid4().hex}"
+    tasks = {(name, i): (_check_chunk, array, at) for i, (array, at) in enumerate(chunks)}
+    return da.Array(tasks, name, ((1,) * len(tasks),), dtype=object)
 
 
 def _chunks(array: StoredArray) -> list[tuple[int, ...]]:

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import random
-import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -13,8 +12,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import pandas as pd
 import xarray as xr
-from dask.diagnostics import ProgressBar
 
+from xfactor import _schedulers
 from xfactor import panel as _panel
 from xfactor.store import snapshots, values
 from xfactor.store.arrays import Receipt, StoredArray
@@ -254,9 +253,8 @@ class Transaction:
             if at:
                 todo.append((work, at))
         if todo:
-            with ProgressBar(minimum=1.0, out=sys.stderr) if progress else contextlib.nullcontext():
-                for receipts in write_tasks(todo).compute():
-                    self._stage.collect(receipts)
+            for receipts in _schedulers.compute(write_tasks(todo), progress=progress)[0]:
+                self._stage.collect(receipts)
         for work in self._work:
             lost = set(map(work.key, work.blocks)) - self._stage.written(work.target.new)
             if lost:

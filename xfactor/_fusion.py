@@ -1,0 +1,189 @@
+"""Few, big tasks: the tasks of one block of dates are drawn together for a cluster.
+
+A scheduler that talks to workers pays for every task and every result, so blocks of several fields
+are read, transformed and regressed within one task. Each task gets a *place* (its block of dates)
+and a *stage*: how often the way to it has changed places. Tasks of one place and stage become one.
+An arrow between two of these leads to a later stage or stays in one place and does not go back,
+so there is no circle, and a block waits for no other block that it does not need.
+"""
+
+import re
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dask._task_spec import GraphNode, Task, TaskRef
+from dask.array.core import Array
+from dask.base import collections_to_expr, flatten
+from dask.order import order
+
+Graph = Mapping[Any, GraphNode]
+Place = tuple[Any, ...]
+
+WHOLE: Place = ("whole",)  # what is of no block of dates
+OURS = re.compile(r"xfactor-(\w+)-")  # the public name of an operation, in the name of its tasks
+
+
+@dataclass(frozen=True)
+class Merged:
+    """Tasks that run as one: they take results of others, and give back some of their own.
+
+    Parameters
+    ----------
+    tasks
+        In an order in which each comes after those that it needs.
+    inputs
+        For each argument of the call the keys of what it holds.
+    wanted
+        Keys of the results that are given back, as a tuple.
+    last
+        For each task the keys that nobody needs after it.
+    """
+
+    tasks: tuple[GraphNode, ...]
+    inputs: tuple[tuple[Any, ...], ...]
+    wanted: tuple[Any, ...]
+    last: tuple[tuple[Any, ...], ...]
+
+    def __call__(self, *results: tuple[Any, ...]) -> tuple[Any, ...]:
+        known: dict[Any, Any] = {}
+        for keys, held in zip(self.inputs, results, strict=True):
+            known.update({k: v for k, v in zip(keys, held, strict=True) if k is not None})
+        del results
+        for task, done in zip(self.tasks, self.last, strict=True):
+            known[task.key] = task({k: known[k] for k in task.dependencies})
+            for key in done:
+                del known[key]
+        return tuple(known[k] for k in self.wanted)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A graph of merged tasks, and where in their results each block of the arrays is."""
+
+    graph: dict[Any, Task]
+    found: dict[Any, tuple[Any, int]]  # key of a block: the merged task, the place in its result
+    names: tuple[str, ...]  # the operations in it
+
+
+def low_level(arrays: Sequence[Array]) -> dict[Any, GraphNode]:
+    """The tasks that dask would run for these arrays, after its own fusion."""
+    expr = collections_to_expr(arrays).optimize()
+    return dict(expr.__dask_graph__())
+
+
+def drawn_together(arrays: Sequence[Array]) -> Drawn:
+    """Draw the tasks of each block of dates together."""
+    graph = low_level(arrays)
+    wanted = {k for a in arrays for k in flatten(a.__dask_keys__())}
+    return merged(graph, wanted)
+
+
+def merged(graph: Graph, wanted: Iterable[Any]) -> Drawn:
+    """Merge the tasks of each place and stage."""
+    wanted = set(wanted)
+    ordered = sorted(graph, key=order(graph).__getitem__)
+    groups = _groups(graph, _downwards(graph, ordered))
+    where = {k: g for g, keys in groups.items() for k in keys}
+    users: dict[Any, set[Any]] = {k: set() for k in graph}
+    for key, task in graph.items():
+        for d in task.dependencies:
+            users[d].add(key)
+    given = {
+        g: tuple(k for k in keys if k in wanted or any(where[u] != g for u in users[k]))
+        for g, keys in groups.items()
+    }
+    run = uuid.uuid4().hex
+    names = {g: (_title(groups[g], run), i) for i, g in enumerate(groups)}
+    made = {}
+    for g, keys in groups.items():
+        needs = dict.fromkeys(
+            where[d] for k in keys for d in graph[k].dependencies if where[d] != g
+        )
+        inner = {d for k in keys for d in graph[k].dependencies}
+        inputs = tuple(tuple(k if k in inner else None for k in given[n]) for n in needs)
+        tasks = tuple(graph[k] for k in keys)
+        call = Merged(tasks, inputs, given[g], _last_uses(tasks, inputs, given[g]))
+        made[names[g]] = Task(names[g], call, *(TaskRef(names[n]) for n in needs))
+    found = {
+        k: (names[g], i) for g, keys in given.items() for i, k in enumerate(keys) if k in wanted
+    }
+    operations = dict.fromkeys(m for k in ordered for m in OURS.findall(_name(k)))
+    return Drawn(made, found, tuple(operations))
+
+
+def _downwards(graph: Graph, ordered: Sequence[Any]) -> list[Any]:
+    """The same tasks, each after those that it needs; in dask's order where there is a choice."""
+    done: dict[Any, None] = {}
+    for key in ordered:
+        stack = [key]
+        while stack:
+            top = stack[-1]
+            todo = [d for d in graph[top].dependencies if d not in done]
+            if todo:
+                stack.extend(todo)
+            else:
+                done.setdefault(stack.pop())
+    return list(done)
+
+
+def _groups(graph: Graph, tasks: Sequence[Any]) -> dict[tuple[Place, int], list[Any]]:
+    places: dict[Any, Place] = {}
+    stages: dict[Any, int] = {}
+    groups: dict[tuple[Place, int], list[Any]] = {}
+    for key in tasks:
+        needs = graph[key].dependencies
+        place = places[key] = _place(key, [places[d] for d in needs])
+        stage = max((stages[d] + (places[d] != place) for d in needs), default=0)
+        stages[key] = stage
+        groups.setdefault((place, stage), []).append(key)
+    return groups
+
+
+def _place(key: Any, needs: Sequence[Place]) -> Place:
+    """The block of dates that a task works on.
+
+    Its key says which block of its array it is; all dims but the dates are one block, as a rule.
+    What is made of blocks of which the last is another one joins them: a step of a sum, say.
+    """
+    if not isinstance(key, tuple):
+        return WHOLE
+    own = tuple(i for i in key[1:] if isinstance(i, int) and i)
+    blocks = {p for p in needs if p != WHOLE}
+    if own == ():  # the first block, or all that there is
+        return WHOLE if blocks - {own} or (needs and not blocks) else own
+    if len(blocks) > 1 and max(map(_last, blocks)) != _last(own):
+        return ("joined", *own)
+    return own
+
+
+def _last(place: Place) -> int:
+    return place[-1] if place else 0
+
+
+def _last_uses(
+    tasks: Sequence[GraphNode], inputs: Sequence[Sequence[Any]], wanted: Sequence[Any]
+) -> tuple[tuple[Any, ...], ...]:
+    """For each task, what is needed by none after it."""
+    last: dict[Any, int] = {}
+    for i, task in enumerate(tasks):
+        last[task.key] = i
+        for d in task.dependencies:
+            last[d] = i
+    done: list[list[Any]] = [[] for _ in tasks]
+    for key, i in last.items():
+        if key not in wanted:
+            done[i].append(key)
+    return tuple(map(tuple, done))
+
+
+def _name(key: Any) -> str:
+    return str(key[0]) if isinstance(key, tuple) else str(key)
+
+
+def _title(keys: Sequence[Any], run: str) -> str:
+    """A name that says on the dashboard, and in errors, what a task does."""
+    operations = dict.fromkeys(m for k in keys for m in OURS.findall(_name(k)))
+    first = operations or dict.fromkeys(_name(k).split("-")[0] for k in keys)
+    return "+".join(list(first)[:4]) + ("+..." if len(first) > 4 else "") + f"-{run}"
