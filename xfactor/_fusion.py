@@ -128,7 +128,7 @@ def merged(graph: Graph, wanted: Iterable[Any]) -> Drawn:
         for i, k in enumerate(late.get(g, given[g]))
         if k in wanted
     }
-    ranks = {names[g]: _rank(g) for g in groups}
+    ranks = {names[g]: _rank(g) for g in groups} | dict.fromkeys(kept.values(), 0)
     operations = dict.fromkeys(m for k in ordered for m in OURS.findall(_name(k)))
     return Drawn(made, found, ranks, tuple(operations))
 
