@@ -21,7 +21,7 @@ import dask
 import xarray as xr
 
 import xfactor as xf
-from tests.benchmarks import out_of_core
+from tests.benchmarks import model, out_of_core, scaling
 from tests.benchmarks.on_workers import Watched, cluster, fresh_peak, gap, watched
 from tests.benchmarks.out_of_core import FIRST_DAY, Size, approaches
 from xfactor.cli import options
@@ -196,7 +196,7 @@ class Slice:
     def __init__(self, folder: Path, size: Size, factors: xr.DataArray) -> None:
         self.folder, self.size, self.factors = folder, size, factors
         self.start = max(0, size.dates - SLICE_DATES - BEFORE) // WINDOW * WINDOW
-        self.one, self.two = approaches(folder, self.start)
+        self.one, self.two = approaches(folder, slice(self.start, None))
         self.returns = xf.open_panel(folder / "panel.zarr").returns
 
     def factor_returns(self, result: xr.Dataset) -> dict[str, float]:
@@ -285,6 +285,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--memory-limit", default="1GB", help="of each worker (%(default)s)")
     parser.add_argument("--assets", type=int, default=8000)
     parser.add_argument("--chunk-dates", type=int, default=64)
+    parser.add_argument("--dates", type=int, default=5120, help="for --scaling (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, help="of what is timed (%(default)s)")
     parser.add_argument("--steps", nargs="+", default=list(STEPS), choices=STEPS)
     parser.add_argument("--held", action="store_true", help="show what workers held at the most")
     parser.add_argument("--folder", type=Path, help="for the stores (default: a temporary one)")
@@ -293,7 +295,12 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-RUNS: dict[str, Callable[[argparse.Namespace, Path], int]] = {"memory": memory_run}
+RUNS: dict[str, Callable[[argparse.Namespace, Path], int]] = {
+    "memory": memory_run,
+    "scaling": scaling.scaling,
+    "linear": scaling.linear,
+    "model": model.model,
+}
 
 
 def main() -> int:

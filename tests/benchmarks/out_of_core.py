@@ -98,9 +98,9 @@ def simulate(folder: Path, size: Size) -> str:
     )
 
 
-def approaches(folder: Path, start: int = 0) -> tuple[xr.Dataset, xr.Dataset]:
-    """Both approaches on the stored panel, from one of its dates on."""
-    fields = xf.open_panel(folder / "panel.zarr").isel(date=slice(start, None))
+def approaches(folder: Path, dates: slice = slice(None)) -> tuple[xr.Dataset, xr.Dataset]:
+    """Both approaches on dates of the stored panel."""
+    fields = xf.open_panel(folder / "panel.zarr").isel(date=dates)
     traits = lecture.characteristics(fields)
     one = lecture.approach_one(fields, traits, lecture.largest_names(fields))
     return one, lecture.approach_two(fields, traits)
