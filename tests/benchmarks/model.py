@@ -45,7 +45,7 @@ def trivial(tasks: int) -> tuple[dict[Any, Any], Any]:
 
 
 def cost_of_a_task(client: Client) -> tuple[float, float]:
-    """Seconds for each of many tasks that do nothing, and the processor's of client and scheduler."""
+    """Seconds for each task that does nothing, and those of the client and the scheduler."""
     client.get(*trivial(500))
     started, busy = time.perf_counter(), time.process_time()
     client.get(*trivial(TRIVIAL))
@@ -136,15 +136,17 @@ def model(chosen: argparse.Namespace, folder: Path) -> int:
     with dask.config.set(scheduler="threads"):
         simulate(folder, SAMPLE)
     speed = rates(folder)
-    print(f"one processor: {speed['reading']:.1f} million cells/s when only reading the lecture's "
-          f"{len(READ)} fields, {speed['lecture']:.2f} for the whole lecture", flush=True)  # fmt: skip
+    print(f"one processor: {speed['reading']:.1f} million cells/s when only reading the "
+          f"{len(READ)} fields of the lecture, {speed['lecture']:.2f} for the whole lecture", flush=True)  # fmt: skip
     base, arrays = memory(folder)
     print(f"one worker: {base / 1e6:.0f} MB, and {arrays:.0f} arrays of the size of a block",
           flush=True)  # fmt: skip
     cells = DATES * ASSETS
     print(
-        f"\n{ASSETS:,} assets x {DATES:,} dates x {FIELDS} fields: {cells * 8 / 1e9:.1f} GB a field, "
-        f"{cells * 8 * FIELDS / 1e12:.2f} TB; the lecture reads {cells * 8 * len(READ) / 1e9:.0f} GB"
+        f"\n{ASSETS:,} assets x {DATES:,} dates x {FIELDS} fields: "
+        f"{cells * 8 / 1e9:.1f} GB a field, "
+        f"{cells * 8 * FIELDS / 1e12:.2f} TB; "
+        f"the lecture reads {cells * 8 * len(READ) / 1e9:.0f} GB"
     )
     for chunk in (layout.chunk_dates(ASSETS), 32):
         print_model(chunk, cpu, speed, base, arrays)
