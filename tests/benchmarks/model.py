@@ -137,7 +137,7 @@ def model(chosen: argparse.Namespace, folder: Path) -> int:
         simulate(folder, SAMPLE)
     speed = rates(folder)
     print(f"one processor: {speed['reading']:.1f} million cells/s when only reading the "
-          f"{len(READ)} fields of the lecture, {speed['lecture']:.2f} for all of it", flush=True)  # fmt: skip
+          f"{len(READ)} fields, {speed['lecture']:.2f} for all of it", flush=True)  # fmt: skip
     base, arrays = memory(folder)
     print(f"one worker: {base / 1e6:.0f} MB, and {arrays:.0f} arrays of the size of a block",
           flush=True)  # fmt: skip
