@@ -97,8 +97,9 @@ def simulate(folder: Path, size: Size) -> str:
     )
 
 
-def _approaches(folder: Path) -> tuple[xr.Dataset, xr.Dataset]:
-    fields = xf.open_panel(folder / "panel.zarr")
+def approaches(folder: Path, dates: slice = slice(None)) -> tuple[xr.Dataset, xr.Dataset]:
+    """Both approaches on dates of the stored panel."""
+    fields = xf.open_panel(folder / "panel.zarr").isel(date=dates)
     traits = lecture.characteristics(fields)
     one = lecture.approach_one(fields, traits, lecture.largest_names(fields))
     return one, lecture.approach_two(fields, traits)
@@ -106,7 +107,7 @@ def _approaches(folder: Path) -> tuple[xr.Dataset, xr.Dataset]:
 
 def factor_returns(folder: Path, size: Size) -> str:
     """Approach 1: factor returns and full-sample sensitivities."""
-    one, _ = _approaches(folder)
+    one, _ = approaches(folder)
     names = ["factor_return", "sensitivity", "sensitivity_stderr", "sensitivity_tvalue"]
     (done,) = xf.compute(one[names])
     return "sensitivity " + _listed(done.sensitivity)
@@ -114,7 +115,7 @@ def factor_returns(folder: Path, size: Size) -> str:
 
 def asset_betas(folder: Path, size: Size) -> str:
     """Approach 1: rolling betas of every asset, written to a store."""
-    one, _ = _approaches(folder)
+    one, _ = approaches(folder)
     betas = one.asset_beta.transpose("date", "asset", ...)
     path = xf.write_panel(xr.Dataset({"beta": betas}), folder / "betas.zarr")
     last = xf.open_panel(path).beta[-1].load()
@@ -123,14 +124,14 @@ def asset_betas(folder: Path, size: Size) -> str:
 
 def cross_sections(folder: Path, size: Size) -> str:
     """Approach 2: standardized exposures, a regression per date, premia with their errors."""
-    _, two = _approaches(folder)
+    _, two = approaches(folder)
     (done,) = xf.compute(two)
     return "premium t " + _listed(done.premium_tvalue)
 
 
 def two_pass(folder: Path, size: Size) -> str:
     """Betas of every asset over the whole history, then premia across assets: Fama-MacBeth."""
-    one, _ = _approaches(folder)
+    one, _ = approaches(folder)
     returns = xf.open_panel(folder / "panel.zarr").returns
     (fit,) = xf.compute(xf.fama_macbeth(returns, factors=one.factor_return))
     return f"premium {_listed(1e4 * fit.premium)} bp"
@@ -138,7 +139,7 @@ def two_pass(folder: Path, size: Size) -> str:
 
 def together(folder: Path, size: Size) -> str:
     """Both approaches at once, with the quantiles of the betas of every asset."""
-    one, two = _approaches(folder)
+    one, two = approaches(folder)
     done, cross = xf.compute(one.drop_vars("asset_beta"), two)
     return f"sensitivity {_listed(done.sensitivity)}; premium t {_listed(cross.premium_tvalue)}"
 
