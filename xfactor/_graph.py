@@ -17,7 +17,7 @@ from dask.base import tokenize
 from dask.graph_manipulation import bind, wait_on
 from dask.highlevelgraph import HighLevelGraph
 
-from xfactor import _sizes, panel
+from xfactor import _nbytes, panel
 from xfactor._inputs import Laid, Out
 
 Kernel = Callable[..., Any]
@@ -198,7 +198,7 @@ def blockwise(laid: Laid, block: Kernel, outs: Sequence[Out]) -> list[Any]:
         made = da.blockwise(
             block, ind, *pairs, name=name, new_axes=new, align_arrays=False, meta=meta
         )
-        _sizes.note(name, made.chunks, made.dtype.itemsize)
+        _nbytes.note(name, made.chunks, made.dtype.itemsize)
         return [made]
     meta = np.empty((0,) * len(laid.loop), dtype=object)
     packed = da.blockwise(
@@ -232,7 +232,7 @@ def unpack(
     """Give each output of a many-valued block an array of its own."""
     indices = list(itertools.product(*[range(len(c)) for c in chunks]))
     results = []
-    _sizes.note(name, chunks, _sizes.cell_bytes(outs, sizes))
+    _nbytes.note(name, chunks, _nbytes.cell_bytes(outs, sizes))
     for k, out in enumerate(outs):
         extra = (0,) * len(out.core)
         meta = np.empty((0,) * (len(chunks) + len(extra)), dtype=out.dtype)
@@ -241,7 +241,7 @@ def unpack(
             results.append(da.Array(graph, name, own_chunks, meta=meta))
             continue
         own = f"{name}-{k}"
-        _sizes.note(own, own_chunks, meta.dtype.itemsize)
+        _nbytes.note(own, own_chunks, meta.dtype.itemsize)
         which = None if len(outs) == 1 else k
         layer = {(own, *ix, *extra): (pick, (name, *ix), which) for ix in indices}
         layers: dict[str, Any] = {**graph.layers, own: layer}
@@ -306,7 +306,7 @@ def tree(
     # The blocks may be shared with a reduction that combines or finalises them in another way.
     own = f"{name}-{tokenize(combine, finalise, outs)}"
     # Sums of products, to twice the digits, for each column.
-    _sizes.note(name, ((1,) * len(dates), *chunks), 16.0 * (len(laid.arrays) + 2) ** 2)
+    _nbytes.note(name, ((1,) * len(dates), *chunks), 16.0 * (len(laid.arrays) + 2) ** 2)
     done = f"{own}-final"
     for index in itertools.product(*[range(len(c)) for c in chunks]):
         keys = [(name, i, *index) for i in range(len(dates))]
