@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 import numpy as np
 import xarray as xr
 
-from xfactor import _graph, _schedulers, panel
-from xfactor._graph import Kernel
+from xfactor import _blocks, _graph, _schedulers, panel
+from xfactor._blocks import Kernel
 from xfactor._inputs import Arg, Out, in_order, label, lay_out
 
 __all__ = [
@@ -136,7 +136,7 @@ def along(
         One per output, dims ``(*loop, *core)``; dask-backed if any input is.
     """
     laid = _graph.with_one_backing(lay_out(args, outs, None, what))
-    block = _graph.row_block(laid, kernel, len(outs))
+    block = _blocks.row_block(laid, kernel, len(outs))
     if laid.lazy:
         results = _graph.blockwise(laid, block, outs)
     else:
@@ -181,7 +181,7 @@ def window(
     """
     laid = _graph.with_one_backing(lay_out(args, outs, dim, what))
     in_order(args, dim, what)
-    block = _graph.column_block(laid, kernel, len(outs))
+    block = _blocks.column_block(laid, kernel, len(outs))
     if laid.lazy:
         results = _graph.windows(laid, block, (before, after), outs)
     else:
@@ -223,14 +223,14 @@ def reduce(
     laid = _graph.with_one_backing(lay_out(args, outs, dim, what))
     if before:
         in_order(args, dim, what)
-    block = _graph.partial_block(laid, kernel)
+    block = _blocks.partial_block(laid, kernel)
     loop = laid.loop[1:]
     if laid.lazy:
         results = _graph.tree(laid, block, before, combine, finalise, outs)
     else:
         total = block(*laid.arrays, offset=0, start=0, stop=laid.sizes[dim])
         shape = tuple(laid.sizes[d] for d in loop)
-        results = _several(_graph.finish(finalise, len(outs), shape, total), outs)
+        results = _several(_blocks.finish(finalise, len(outs), shape, total), outs)
     return tuple(label(r, loop, o, args) for r, o in zip(results, outs, strict=True))
 
 

@@ -1,12 +1,11 @@
-"""What one task of a primitive does, and which tasks there are.
+"""Which tasks there are.
 
 Arrays here have axes with names (`Laid.dims`) and no labels. Loop dims are those that a kernel
 sees flattened to one axis.
 """
 
 import itertools
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,9 +17,8 @@ from dask.graph_manipulation import bind, wait_on
 from dask.highlevelgraph import HighLevelGraph
 
 from xfactor import _nbytes, panel
+from xfactor._blocks import Kernel, combine_all, finish, halo_block, unwrapped
 from xfactor._inputs import Laid, Out
-
-Kernel = Callable[..., Any]
 
 # Partial sums are combined this many at a time: few enough that a task's inputs stay small,
 # many enough that the tree has few levels. Fixed, because the order decides the last bits.
@@ -49,141 +47,6 @@ def with_one_backing(laid: Laid) -> Laid:
         return da.from_array(np.asarray(a), chunks=own, name=None)
 
     return replace(laid, arrays=list(map(lazy, laid.arrays, laid.dims)))
-
-
-# --- what one task does -------------------------------------------------------------------------
-
-
-def row_block(laid: Laid, kernel: Kernel, n_out: int) -> Kernel:
-    """A function of blocks: flatten the loop to rows, run the kernel, give the rows their shape."""
-    return partial(_row_block, kernel, laid.dims, laid.loop, n_out)
-
-
-def _row_block(
-    kernel: Kernel, dims: list[tuple[str, ...]], loop: list[str], n_out: int, *blocks: Any
-) -> Any:
-    arrays = [_unwrapped(b) for b in blocks]
-    sizes = _sizes(arrays, dims)
-    shape = tuple(sizes[d] for d in loop)
-    rows = [_to_rows(a, n, loop, shape) for a, n in zip(arrays, dims, strict=True)]
-    results = as_tuple(kernel(*rows))
-    shaped = tuple(r.reshape(shape + r.shape[1:]) for r in results)
-    return shaped if n_out > 1 else shaped[0]
-
-
-def column_block(laid: Laid, kernel: Kernel, n_out: int) -> Kernel:
-    """A function of blocks: flatten the loop to columns, run the kernel, loop before core dims."""
-    return partial(_column_block, kernel, laid.dims, laid.loop[1:], n_out)
-
-
-def _column_block(
-    kernel: Kernel,
-    dims: list[tuple[str, ...]],
-    loop: list[str],
-    n_out: int,
-    *arrays: np.ndarray,
-    offset: int,
-    start: int,
-    stop: int,
-) -> Any:
-    columns, shape = to_columns(arrays, dims, loop)
-    results = as_tuple(kernel(*columns, offset=offset, start=start, stop=stop))
-    shaped = tuple(np.moveaxis(r, -1, 1).reshape((len(r), *shape, *r.shape[1:-1])) for r in results)
-    return shaped if n_out > 1 else shaped[0]
-
-
-def partial_block(laid: Laid, kernel: Kernel) -> Kernel:
-    """A function of blocks: flatten the loop to columns and run a kernel of partial sums."""
-    return partial(_partial_block, kernel, laid.dims, laid.loop[1:])
-
-
-def _partial_block(
-    kernel: Kernel, dims: list[tuple[str, ...]], loop: list[str], *arrays: np.ndarray, **where: int
-) -> Any:
-    return kernel(*to_columns(arrays, dims, loop)[0], **where)
-
-
-def as_tuple(result: Any) -> tuple[Any, ...]:
-    """A kernel's result as a tuple, also of one."""
-    return result if isinstance(result, tuple) else (result,)
-
-
-def to_columns(
-    arrays: Sequence[np.ndarray], dims: list[tuple[str, ...]], loop: list[str]
-) -> tuple[list[np.ndarray], tuple[int, ...]]:
-    """Arrays (date, *core, n), n the flattened `loop`, and its shape; an input without loop dims
-    stays as it is, unless none has any.
-    """  # noqa: D205
-    sizes = _sizes(arrays, dims)
-    shape = tuple(sizes[d] for d in loop)
-    looped = any(d in loop for n in dims for d in n)
-    columns = []
-    for a, names in zip(arrays, dims, strict=True):
-        mine = [d for d in names if d in loop]
-        if looped and not mine:
-            columns.append(a)
-            continue
-        lead = a.shape[: a.ndim - len(mine)]
-        view = a.reshape(lead + tuple(sizes[d] if d in mine else 1 for d in loop))
-        columns.append(np.broadcast_to(view, lead + shape).reshape((*lead, math.prod(shape))))
-    return columns, shape
-
-
-def _to_rows(a: np.ndarray, names: tuple[str, ...], loop: list[str], shape: Any) -> np.ndarray:
-    n_core = sum(d not in loop for d in names)
-    core = a.shape[a.ndim - n_core :]
-    view = a.reshape(tuple(s if d in names else 1 for d, s in zip(loop, shape, strict=True)) + core)
-    return np.broadcast_to(view, shape + core).reshape((math.prod(shape), *core))
-
-
-def _sizes(arrays: Sequence[np.ndarray], dims: list[tuple[str, ...]]) -> dict[str, int]:
-    sizes: dict[str, int] = {}
-    for a, names in zip(arrays, dims, strict=True):
-        sizes.update(zip(names, a.shape, strict=True))
-    return sizes
-
-
-def _unwrapped(block: Any) -> np.ndarray:
-    """Take the array out of the nested lists in which blockwise hands over a contracted dim."""
-    while isinstance(block, list):
-        (block,) = block
-    return np.asarray(block)
-
-
-def _halo_block(
-    block: Kernel,
-    offset: int,
-    start: int,
-    stop: int,
-    drop: int,
-    rows: int,
-    *pieces: list[np.ndarray],
-) -> Any:
-    """Join the pieces of neighbour chunks, less the rows that nobody asked for; run the block."""
-    arrays = []
-    for piece in pieces:
-        trimmed = [piece[0][drop:], *piece[1:]]
-        surplus = sum(map(len, trimmed)) - rows
-        trimmed[-1] = trimmed[-1][: len(trimmed[-1]) - surplus]
-        arrays.append(np.concatenate(trimmed) if len(trimmed) > 1 else trimmed[0])
-    return block(*arrays, offset=offset, start=start, stop=stop)
-
-
-def finish(finalise: Kernel, n_out: int, shape: tuple[int, ...], total: Any) -> Any:
-    """Finalise summed parts and give the columns the shape of the loop."""
-    results = as_tuple(finalise(total))
-    shaped = tuple(np.moveaxis(r, -1, 0).reshape(shape + r.shape[:-1]) for r in results)
-    return shaped if n_out > 1 else shaped[0]
-
-
-def _combine_all(combine: Kernel, parts: list[Any]) -> Any:
-    total = parts[0]
-    for part in parts[1:]:
-        total = combine(total, part)
-    return total
-
-
-# --- which tasks there are ----------------------------------------------------------------------
 
 
 def blockwise(laid: Laid, block: Kernel, outs: Sequence[Out]) -> list[Any]:
@@ -219,7 +82,7 @@ def blocks(laid: Laid, kernel: Kernel) -> da.Array:
 
 
 def _plain_block(kernel: Kernel, *blocks: Any) -> Any:
-    return kernel(*[_unwrapped(b) for b in blocks])
+    return kernel(*[unwrapped(b) for b in blocks])
 
 
 def unpack(
@@ -293,7 +156,7 @@ def _halo_tasks(laid: Laid, block: Kernel, halo: tuple[int, int]) -> tuple[dict[
         ]
         start, stop = edges[i] - first, edges[i + 1] - first
         drop, rows = first - edges[lo], last - first
-        tasks[(name, *index)] = (_halo_block, block, first, start, stop, drop, rows, *pieces)
+        tasks[(name, *index)] = (halo_block, block, first, start, stop, drop, rows, *pieces)
     return tasks, name
 
 
@@ -315,7 +178,7 @@ def tree(
             groups = [keys[i : i + TREE_WIDTH] for i in range(0, len(keys), TREE_WIDTH)]
             keys = [(f"{own}-sum{level}", i, *index) for i in range(len(groups))]
             for key, group in zip(keys, groups, strict=True):
-                tasks[key] = (_combine_all, combine, group)
+                tasks[key] = (combine_all, combine, group)
             level += 1
         shape = tuple(c[i] for c, i in zip(chunks, index, strict=True))
         tasks[(done, *index)] = (finish, finalise, len(outs), shape, keys[0])

@@ -15,8 +15,8 @@ import xarray as xr
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
-from xfactor import _graph, panel
-from xfactor._graph import Kernel
+from xfactor import _blocks, _graph, panel
+from xfactor._blocks import Kernel
 from xfactor._inputs import Arg, Laid, Out, in_order, label, lay_out
 
 # What a task gives back beside its arrays. It counts as one more output, so that a block is a
@@ -88,7 +88,7 @@ def _scan_block(
     `before` is the whole block of earlier dates, not its state alone: one task less per block,
     and schedulers run a task where the largest of its inputs lies, so nothing moves.
     """
-    columns, shape = _graph.to_columns(arrays, dims, loop)
+    columns, shape = _blocks.to_columns(arrays, dims, loop)
     results, state = kernel(None if before is None else before[-1], *columns, offset=offset)
     shaped = [np.moveaxis(r, -1, 1).reshape((len(r), *shape, *r.shape[1:-1])) for r in results]
     return (*shaped, state)
