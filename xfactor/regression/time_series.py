@@ -171,6 +171,7 @@ def _robust_errors(
 ) -> xr.DataArray:
     """Standard errors (asset, error) by the sandwich of summed scores."""
     x_mean, root, n_obs = first_pass
+    arrays = [_design.cut_as(x, e) for x in arrays]
     args = [_design.arguments(e, [])[0], *_orthonormal(arrays, x_mean if intercept else None, root)]
     labels = [*([_design.INTERCEPT] if intercept else []), *x_mean[_ROW].values]
     meat_out = _apply.Out((_ROW, _COLUMN), np.float64, {_ROW: labels, _COLUMN: labels})
