@@ -13,8 +13,10 @@ def lag_rows(
     x: np.ndarray, *, periods: int, fill: Any, offset: int, start: int, stop: int
 ) -> np.ndarray:
     """Row t gets row t - periods; `fill` where that lies before the first row."""
-    out = np.empty((stop - start, *x.shape[1:]), dtype=x.dtype)
     known = max(periods - start, 0)
+    if known == 0 < periods:  # rows that were joined for this: nobody else has them
+        return x[start - periods : stop - periods]
+    out = np.empty((stop - start, *x.shape[1:]), dtype=x.dtype)
     out[:known] = fill
     if known < stop - start:
         out[known:] = x[start + known - periods : stop - periods]

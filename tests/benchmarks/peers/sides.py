@@ -132,6 +132,7 @@ def measure(sides: Sequence[Side], folder: Path, size: Size, repeats: int) -> li
                 results[i].seconds.append(done["seconds"])
                 results[i].cpu.append(done["cpu"])
                 results[i].peak = done["peak"]
+                print(f"  {side.name}: {done['seconds']:.1f} s", file=sys.stderr, flush=True)
                 if i and side.compared and len(results[i].seconds) == 1:
                     _compare(results[i], folder / "answer-0.npz", to)
                 if results[i].failed:
