@@ -57,7 +57,7 @@ def test_demo__writes_stores_and_pictures_that_open(demo):
     folder, result = demo
     assert all(path.exists() for path in result.files)
     assert sum(path.suffix == ".png" for path in result.files) == 8
-    betas = xf.open_panel(folder / "betas.zarr").beta
+    betas = xf.open_panel(folder / "factors.zarr").beta
     assert betas.dims == ("date", "asset", "factor")
     assert bool(betas.isel(date=-1).notnull().any())
 
@@ -77,6 +77,27 @@ def test_main__run_takes_a_range_and_a_portfolio(demo, tmp_path, capsys):
     words = ["run", str(folder / "panel.zarr"), "--out", str(tmp_path), "--window", "40"]
     assert cli.main([*words, *options, "--names", "20"]) == 0
     assert "SMB" in capsys.readouterr().out
+
+
+def test_main__run_computes_only_what_is_new(demo, tmp_path, capsys):
+    panel = xf.open_panel(demo[0] / "panel.zarr").isel(date=slice(120)).load()
+    store = xf.write_panel(panel.isel(date=slice(110)), tmp_path / "p.zarr")
+    words = ["run", str(store), "--out", str(tmp_path / "out"), "--momentum", "40-5"]
+    words += ["--window", "30", "--min-names", "5"]
+    assert cli.main([*words, "--resume"]) == 0  # nothing to go on with: it begins
+    whole = capsys.readouterr().out
+    assert whole.startswith("Approach 1")
+    xf.append_panel(panel.isel(date=slice(110, None)), store)
+    assert cli.main([*words, "--resume"]) == 2
+    assert "the store has changed since" in capsys.readouterr().err
+    assert cli.main([*words, "--only-new"]) == 0
+    assert capsys.readouterr().out.startswith("Computed 10 dates, from ")
+    assert cli.main([*words, "--only-new"]) == 0
+    printed = capsys.readouterr().out
+    day = str(panel.date.values[-1])[:10]
+    assert printed.startswith(f"Nothing new: {tmp_path}/out/factors.zarr has all 120 dates of ")
+    assert f"p.zarr, to {day}.\n\nDone in" in printed
+    assert "Written" not in printed
 
 
 def test_main__ingests_prices(prices, tmp_path, capsys):
@@ -128,7 +149,8 @@ def test_main__bad_input_ends_in_one_line_and_status_2(
 @pytest.mark.parametrize(
     "words",
     [["demo", "--dates", "none"], ["demo", "--memory-limit", "lots"],
-     ["run", "x", "--momentum", "long"], ["ingest", "prices", "a", "b", "--columns", "close"], []],
+     ["run", "x", "--momentum", "long"], ["run", "x", "--resume", "--only-new"],
+     ["ingest", "prices", "a", "b", "--columns", "close"], []],
 )  # fmt: skip
 def test_main__unreadable_options_exit_with_2(words):
     with pytest.raises(SystemExit) as stop:

@@ -308,13 +308,13 @@ def test_lecture_text__of_a_universe_too_small_is_no_bare_crash(universe, assets
     assert "Approach 2" in text
 
 
-def test_run_demo__writes_its_stores_betas_and_pictures_and_shows_the_truth(tmp_path):
+def test_run_demo__writes_its_stores_and_pictures_and_shows_the_truth(tmp_path):
     run = runs.run_demo(tmp_path, dates=380, assets=ASSETS, seed=3, chunk_dates=128)
     assert all(f.exists() for f in run.files)
-    assert {"panel.zarr", "truth.zarr", "betas.zarr"} <= {f.name for f in run.files}
+    assert {"panel.zarr", "truth.zarr", "factors.zarr"} <= {f.name for f in run.files}
     assert "true" in run.text
     universe = xf.open_panel(tmp_path / "panel.zarr")
-    stored = xf.open_panel(tmp_path / "betas.zarr").beta.compute()
+    stored = xf.open_panel(tmp_path / "factors.zarr").beta.compute()
     x = lecture.characteristics(universe)
     want = lecture.approach_one(universe, x, lecture.largest_names(universe)).asset_beta.compute()
     np.testing.assert_array_equal(stored.transpose(*want.dims), want)

@@ -3,6 +3,7 @@
 import importlib
 
 from xfactor._apply import compute
+from xfactor._plan import plan
 from xfactor.cross_section import (
     between,
     bottom,
@@ -175,6 +176,7 @@ __all__ = [
     "open_panel",
     "panel_info",
     "performance",
+    "plan",
     "portfolio_covariance",
     "portfolio_returns",
     "portfolio_weights",

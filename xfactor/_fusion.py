@@ -71,6 +71,8 @@ class Drawn:
 
 def low_level(arrays: Sequence[Array]) -> dict[Any, GraphNode]:
     """The tasks that dask would run for these arrays, after its own fusion."""
+    if not arrays:
+        return {}
     expr = collections_to_expr(arrays).optimize()
     return dict(expr.__dask_graph__())
 

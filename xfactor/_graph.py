@@ -6,8 +6,9 @@ sees flattened to one axis.
 
 import itertools
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -186,6 +187,37 @@ def _combine_all(combine: Kernel, parts: list[Any]) -> Any:
 # --- which tasks there are ----------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Results:
+    """How large the results of the tasks of one name are."""
+
+    chunks: tuple[tuple[int, ...], ...]
+    cell_bytes: float
+
+    def nbytes(self, index: Sequence[int]) -> float:
+        """Bytes of one of them."""
+        cells = math.prod(c[i] for c, i in zip(self.chunks, index, strict=False))
+        return cells * self.cell_bytes
+
+
+# What the graphs made last give, by the names of their tasks: a plan adds it up.
+KNOWN: OrderedDict[str, Results] = OrderedDict()
+MOST_KNOWN = 20_000
+
+
+def note(name: str, chunks: tuple[tuple[int, ...], ...], cell_bytes: float) -> None:
+    """Remember how large the results of tasks are."""
+    KNOWN[name] = Results(chunks, cell_bytes)
+    if len(KNOWN) > MOST_KNOWN:
+        KNOWN.popitem(last=False)
+
+
+def _cell_bytes(outs: Sequence[Out], sizes: dict[str, int]) -> float:
+    return float(
+        sum(np.dtype(o.dtype).itemsize * math.prod(sizes[d] for d in o.core) for o in outs)
+    )
+
+
 def blockwise(laid: Laid, block: Kernel, outs: Sequence[Out]) -> list[Any]:
     """One task per block; blockwise, so that dask fuses it with elementwise work around it."""
     pairs = [p for a, n in zip(laid.arrays, laid.dims, strict=True) for p in (a, n)]
@@ -195,9 +227,11 @@ def blockwise(laid: Laid, block: Kernel, outs: Sequence[Out]) -> list[Any]:
         ind = (*laid.loop, *out.core)
         new = {d: laid.sizes[d] for d in out.core if not any(d in n for n in laid.dims)}
         meta = np.empty((0,) * len(ind), dtype=out.dtype)
-        return [
-            da.blockwise(block, ind, *pairs, name=name, new_axes=new, align_arrays=False, meta=meta)
-        ]
+        made = da.blockwise(
+            block, ind, *pairs, name=name, new_axes=new, align_arrays=False, meta=meta
+        )
+        note(name, made.chunks, made.dtype.itemsize)
+        return [made]
     meta = np.empty((0,) * len(laid.loop), dtype=object)
     packed = da.blockwise(
         block, tuple(laid.loop), *pairs, name=name, align_arrays=False, dtype=object, meta=meta
@@ -230,6 +264,7 @@ def unpack(
     """Give each output of a many-valued block an array of its own."""
     indices = list(itertools.product(*[range(len(c)) for c in chunks]))
     results = []
+    note(name, chunks, _cell_bytes(outs, sizes))
     for k, out in enumerate(outs):
         extra = (0,) * len(out.core)
         meta = np.empty((0,) * (len(chunks) + len(extra)), dtype=out.dtype)
@@ -238,6 +273,7 @@ def unpack(
             results.append(da.Array(graph, name, own_chunks, meta=meta))
             continue
         own = f"{name}-{k}"
+        note(own, own_chunks, meta.dtype.itemsize)
         which = None if len(outs) == 1 else k
         layer = {(own, *ix, *extra): (_pick, (name, *ix), which) for ix in indices}
         layers: dict[str, Any] = {**graph.layers, own: layer}
@@ -300,6 +336,8 @@ def tree(
     dates, *chunks = chunks_of(laid, laid.loop)
     # The blocks may be shared with a reduction that combines or finalises them in another way.
     own = f"{name}-{tokenize(combine, finalise, outs)}"
+    # Sums of products, to twice the digits, for each column.
+    note(name, ((1,) * len(dates), *chunks), 16.0 * (len(laid.arrays) + 2) ** 2)
     done = f"{own}-final"
     for index in itertools.product(*[range(len(c)) for c in chunks]):
         keys = [(name, i, *index) for i in range(len(dates))]

@@ -241,22 +241,57 @@ def approach_one(
     sorts = factor_portfolios(characteristics, fraction=fraction, n=n, min_names=min_names)
     factors = factor_returns(fields, sorts)
     own = portfolio_returns(portfolio, returns)
-    static = time_series_ols(own, factors)
-    rolling = rolling_ols(own, factors, window=window)
     every = rolling_ols(returns, factors, window=window, se=None).beta
+    return sensitivities(own, factors, window=window).assign(
+        factor_return=factors.to_dataarray(panel.FACTOR).transpose(panel.DATE, ...),
+        portfolio_return=own,
+        asset_beta=every,
+        asset_beta_quantile=cross_section.quantile(every, QUANTILES),
+    )
+
+
+def sensitivities(
+    portfolio_return: xr.DataArray, factors: xr.DataArray | xr.Dataset, *, window: int = 100
+) -> xr.Dataset:
+    """Regress the return of a portfolio on factor returns, and hedge it: of approach 1 what needs
+    these series only.
+
+    Parameters
+    ----------
+    portfolio_return
+        Returns (date,).
+    factors
+        Factor returns: one variable (date,) each, or (date, factor).
+    window
+        Dates of the rolling regressions.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``sensitivity`` and what goes with it, ``rolling_sensitivity``, ``hedged_return`` and
+        ``hedged_in_sample``, as in `approach_one`.
+
+    Examples
+    --------
+    >>> import xfactor as xf
+    >>> from xfactor import lecture
+    >>> panel, truth = xf.simulate_panel(dates=300, assets=60, seed=1)
+    >>> market = panel[["market_returns"]]
+    >>> made = lecture.sensitivities(panel.returns.isel(asset=0), market)
+    >>> made.rolling_sensitivity.dims
+    ('date', 'factor')
+    """  # noqa: D205
+    static = time_series_ols(portfolio_return, factors)
+    rolling = rolling_ols(portfolio_return, factors, window=window)
     return xr.Dataset(
         {
-            "factor_return": factors.to_dataarray(panel.FACTOR).transpose(panel.DATE, ...),
-            "portfolio_return": own,
             "sensitivity": static.beta,
             "sensitivity_stderr": static.stderr,
             "sensitivity_tvalue": static.tvalue,
             "sensitivity_rsquared": static.rsquared,
             "rolling_sensitivity": rolling.beta,
-            "asset_beta": every,
-            "asset_beta_quantile": cross_section.quantile(every, QUANTILES),
-            "hedged_return": hedge(own, factors, window=window).hedged,
-            "hedged_in_sample": hedge(own, factors, window=None).hedged,
+            "hedged_return": hedge(portfolio_return, factors, window=window).hedged,
+            "hedged_in_sample": hedge(portfolio_return, factors, window=None).hedged,
         },
         attrs={"window": window},
     )
@@ -325,8 +360,33 @@ def approach_two(
     """
     exposures = cross_section.standardize(characteristics, limits)
     fit = cross_sectional_ols(panel.field(fields, "returns"), exposures, lag=lag)
+    return with_premia(fit.drop_vars("residual"))
+
+
+def with_premia(fit: xr.Dataset) -> xr.Dataset:
+    """Put the premia of Fama and MacBeth beside regressions date by date.
+
+    Parameters
+    ----------
+    fit
+        ``factor_return`` (date, factor), and what else there is.
+
+    Returns
+    -------
+    xarray.Dataset
+        `fit` with ``premium``, ``premium_stderr`` and ``premium_tvalue`` (factor,).
+
+    Examples
+    --------
+    >>> import xfactor as xf
+    >>> from xfactor import lecture
+    >>> panel, truth = xf.simulate_panel(dates=300, assets=60, seed=1)
+    >>> fit = xf.cross_sectional_ols(panel.returns, xf.standardize(panel[["book_to_price"]]))
+    >>> lecture.with_premia(fit).premium.dims
+    ('factor',)
+    """
     premium = newey_west(_apply.whole(fit.factor_return))
-    return fit.drop_vars("residual").assign(
+    return fit.assign(
         premium=premium["mean"],
         premium_stderr=premium.stderr,
         premium_tvalue=premium.tvalue,

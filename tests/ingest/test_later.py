@@ -50,6 +50,19 @@ def test_with_fundamentals__takes_new_assets_in_any_order(tmp_path):
     np.testing.assert_array_equal(found, [np.nan, 6, np.nan])
 
 
+def test_with_fundamentals__of_a_new_asset_goes_onto_the_store(tmp_path):
+    store = files.panel_store(tmp_path, DATES[:300], SYMBOLS[:2])
+    add(tmp_path, store)
+    panel = xf.open_panel(files.panel_store(tmp_path, DATES[300:], SYMBOLS, name="later.zarr"))
+    panel = panel.assign_coords(asset=[1, 2, 9]).load()
+    later = with_fundamentals(panel, store)
+    assert {len(later[n].chunks[1]) for n in ("book_equity", "sector")} == {1}
+    xf.append_panel(later, store)
+    found = xf.open_panel(store)
+    assert found.asset.values.tolist() == [1, 2, 9]
+    np.testing.assert_array_equal(found["book_equity"].isel(date=-1), [np.nan, 6, np.nan])
+
+
 def test_with_fundamentals__refuses_in_one_line(tmp_path):
     store = files.panel_store(tmp_path, DATES[:300], SYMBOLS)
     add(tmp_path, store)

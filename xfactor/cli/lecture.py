@@ -9,7 +9,8 @@ from pathlib import Path
 import dask
 
 from xfactor import lecture, runs
-from xfactor.cli.options import count, momentum, size, symbols, terminal
+from xfactor.cli import cluster
+from xfactor.cli.options import count, momentum, symbols, terminal
 from xfactor.panel import error
 from xfactor.store import layout, open_panel
 
@@ -35,7 +36,7 @@ def _demo_parser(p: argparse.ArgumentParser) -> None:
     p.add_argument("--seed", type=int, default=0, help="seed (default %(default)s)")
     p.add_argument("--out", type=Path, default=Path("xfactor-demo"), help="folder for the results")
     _legs_option(p)
-    memory_option(p)
+    cluster.add_options(p)
     p.set_defaults(run=_demo)
 
 
@@ -55,7 +56,20 @@ def _run_parser(p: argparse.ArgumentParser) -> None:
         "--momentum", type=momentum, default=(252, 21), metavar="LOOKBACK-SKIP",
         help="dates of the momentum characteristic (252-21)",
     )  # fmt: skip
-    memory_option(p)
+    going_on = p.add_mutually_exclusive_group()
+    going_on.add_argument(
+        "--resume", action="store_true",
+        help="go on with the run in the folder where it was killed: finished dates stay",
+    )  # fmt: skip
+    going_on.add_argument(
+        "--only-new", action="store_true",
+        help="compute just the dates appended, or restated, since the run in the folder",
+    )  # fmt: skip
+    p.add_argument(
+        "--plan", action="store_true",
+        help="say what it will take (tasks, bytes read, memory) and compute nothing",
+    )  # fmt: skip
+    cluster.add_options(p)
     p.set_defaults(run=_run)
 
 
@@ -66,19 +80,11 @@ def _legs_option(p: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def memory_option(p: argparse.ArgumentParser) -> None:
-    """Add ``--memory-limit SIZE``."""
-    p.add_argument(
-        "--memory-limit", type=size, metavar="SIZE",
-        help="e.g. 2GB: use fewer threads and smaller chunks to stay below it, or refuse",
-    )  # fmt: skip
-
-
 def _demo(args: argparse.Namespace) -> None:
     started = time.perf_counter()
     chunk_dates, threads = plan(args.assets, args.memory_limit, layout.CHUNK_DATES)
     print(f"Simulating {args.dates} dates x {args.assets} assets, seed {args.seed}.\n")
-    with dask.config.set(num_workers=threads):
+    with cluster.running(args), dask.config.set(num_workers=threads):
         result = runs.run_demo(
             args.out, dates=args.dates, assets=args.assets, seed=args.seed,
             chunk_dates=chunk_dates, min_names=args.min_names, progress=terminal(),
@@ -91,12 +97,13 @@ def _run(args: argparse.Namespace) -> None:
     sizes = open_panel(args.store, start=args.start, end=args.end)
     stored = max(sizes.chunksizes["date"])
     _, threads = plan(sizes.sizes["asset"], args.memory_limit, stored, fixed=True)
-    with dask.config.set(num_workers=threads):
+    with cluster.running(args), dask.config.set(num_workers=threads):
         result = runs.run_lecture(
             args.store, args.out, start=args.start, end=args.end,
             symbols=args.portfolio,
             fraction=args.fraction, n=args.names, min_names=args.min_names, window=args.window,
             momentum=args.momentum,
+            resume=args.resume, only_new=args.only_new,
             progress=terminal(),
         )  # fmt: skip
     _print(result, started)
@@ -151,8 +158,9 @@ def peak(dates: int, n_assets: int, threads: int) -> float:
 
 
 def _print(result: runs.LectureRun, started: float) -> None:
-    print(result.text)
-    print("\nWritten:")
+    print(f"{result.note}\n\n{result.text}" if result.note else result.text)
+    if result.files:
+        print("\nWritten:")
     for path in result.files:
         print(f"  {path}")
     print(f"\nDone in {time.perf_counter() - started:.1f} s.")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import dask
 
-from xfactor.cli.lecture import memory_option, plan
+from xfactor.cli.cluster import memory_option
+from xfactor.cli.lecture import plan
 from xfactor.cli.options import count, counts, momentum, symbols, terminal
 from xfactor.lecture import MIN_NAMES
 from xfactor.store import open_panel

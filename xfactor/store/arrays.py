@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import numpy as np
 import zarr
-from zarr.abc.store import ByteRequest, Store
-from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.abc.store import ByteRequest, Store, SuffixByteRequest
+from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from zarr.core.metadata.v3 import ArrayV3Metadata
 from zarr.core.sync import sync
 from zarr.storage import LocalStore, StorePath, WrapperStore
@@ -259,6 +259,21 @@ class StoredArray:
     def stored_bytes(self, chunk: tuple[int, ...]) -> int:
         """Return the bytes of a chunk as it is stored."""
         return sync(_opened(self.opener).getsize(f"{self.name}/{self.key(chunk)}"))
+
+    def trace(self, chunk: tuple[int, ...]) -> bytes:
+        """Return bytes that differ where a stored chunk does: its checksum, or all of it.
+
+        The checksum are the last four bytes, and no others are read.
+        """
+        summed = self.metadata["codecs"][-1]["name"] == "crc32c"
+        store, key = _opened(self.opener), f"{self.name}/{self.key(chunk)}"
+        wanted = SuffixByteRequest(4) if summed else None
+        try:
+            found = sync(store.get(key, default_buffer_prototype(), wanted))
+        except Exception as problem:
+            region = tuple(slice(i * c, i * c + c) for i, c in zip(chunk, self.chunks, strict=True))
+            raise self._unreadable(region, self._cause(problem)) from problem
+        return b"" if found is None else found.to_bytes()
 
     def region(self, axis: int | None, chunk: int) -> tuple[slice, ...]:
         """Return what a chunk along one axis covers, everything else whole."""

@@ -336,11 +336,12 @@ def transaction(
 
 
 def write_key(panel: xr.Dataset) -> str:
-    """Return what tells one write from another: labels and schema."""
+    """Return what tells one write from another: labels, schema and attributes."""
     digest = hashlib.sha256()
     for dim in (_panel.DATE, _panel.ASSET):
         labels = panel.indexes.get(dim, pd.Index([]))
         digest.update(repr(pd.util.hash_pandas_object(labels).sum()).encode())
     schema = sorted((str(n), str(v.dtype), v.dims, v.shape) for n, v in panel.variables.items())
-    digest.update(json.dumps(schema, default=str).encode())
+    attrs = {str(k): values.plain(v) for k, v in panel.attrs.items()}
+    digest.update(json.dumps([schema, attrs], default=str, sort_keys=True).encode())
     return digest.hexdigest()[:12]
