@@ -11,7 +11,6 @@ import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from dask._task_spec import GraphNode, Task, TaskRef
@@ -122,8 +121,8 @@ def merged(graph: Graph, wanted: Iterable[Any]) -> Drawn:
         refs = (TaskRef(kept[n] if n in small else names[n]) for n in needs)
         made[names[g]] = Task(names[g], call, *refs)
     for g, keys in late.items():
-        at = tuple(map(given[g].index, keys))
-        made[kept[g]] = Task(kept[g], partial(_some, at), TaskRef(names[g]))
+        inputs = (tuple(k if k in keys else None for k in given[g]),)
+        made[kept[g]] = Task(kept[g], Merged((), inputs, tuple(keys), ()), TaskRef(names[g]))
     found = {
         k: (kept.get(g, names[g]), i)
         for g in groups
@@ -161,10 +160,6 @@ def _turns(
         turns[key] = max((turns[d] + (_is_block(where[d]) != block) for d in needs), default=0)
         most[where[key]] = max(most.get(where[key], 0), turns[key])
     return most
-
-
-def _some(at: Sequence[int], results: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(results[i] for i in at)
 
 
 def _downwards(graph: Graph, ordered: Sequence[Any]) -> list[Any]:

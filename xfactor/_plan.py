@@ -193,6 +193,7 @@ class _Sized:
             for k in low
         }
         self.graph: dict[Any, Any] = low
+        self.first: dict[Any, Any] = order(low)
         if merge:
             self._merge(_fusion.merged(low, self.wanted))
 
@@ -252,6 +253,7 @@ class _Sized:
             read[key] = sum(self.read.get(t.key, 0.0) for t in merged.tasks)
         self.graph, self.gives, self.works = dict(drawn.graph), gives, works
         self.read = read
+        self.first = {k: (-drawn.ranks[k], i) for k, i in order(self.graph).items()}
         self.needs = {k: set(t.dependencies) for k, t in drawn.graph.items()}
         self.wanted = {k for k, _ in drawn.found.values()}
 
@@ -269,7 +271,7 @@ class _Sized:
 
         A task goes to the worker that holds most of what it needs, and takes copies of the rest.
         """
-        first = order(self.graph)
+        first = self.first
         users = Counter(d for needs in self.needs.values() for d in needs)
         missing = {k: len(n) for k, n in self.needs.items()}
         after: dict[Any, list[Any]] = {k: [] for k in self.graph}
