@@ -195,7 +195,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--patience", type=float, default=300, help="seconds for a run")
     parser.add_argument("--lives", type=float, nargs=2, default=LIVES, metavar="SECONDS",
-                        help="mean life in the first run and in the last (%(default)s)")  # fmt: skip
+                        help="mean life in the first and the last run (%(default)s)")  # fmt: skip
     parser.add_argument("--dates", type=int, default=SIZE.dates)
     parser.add_argument("--assets", type=int, default=SIZE.assets)
     parser.add_argument("--folder", type=Path, help="for the stores (default: a temporary one)")
