@@ -158,7 +158,7 @@ def memory_run(chosen: argparse.Namespace, folder: Path) -> int:
                        "restarts", "client MB", "outcome"), flush=True)  # fmt: skip
     results: dict[str, xr.Dataset] = {}
     failed = False
-    for step in chosen.steps[bool(chosen.kept) :]:
+    for step in (s for s in chosen.steps if s != "simulate" or not chosen.kept):
         done = run(step, folder, size, chosen.workers, limit)
         print(line(done), flush=True)
         if chosen.held:
