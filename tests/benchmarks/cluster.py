@@ -71,7 +71,10 @@ def together(folder: Path, size: Size) -> xr.Dataset:
     """Both approaches at once, with the quantiles of every asset's rolling betas."""
     one, two = approaches(folder)
     two = two.rename({"factor": "premium_factor"})
-    return xr.merge(xf.compute(one.drop_vars("asset_beta"), two.rename(factor_return="premia")))
+    return xr.merge(
+        xf.compute(one.drop_vars("asset_beta"), two.rename(factor_return="premia")),
+        compat="no_conflicts",
+    )
 
 
 Step = Callable[[Path, Size], xr.Dataset]
