@@ -9,6 +9,7 @@ import xfactor
 
 PUBLIC = [n for n in xfactor.__all__ if callable(getattr(xfactor, n))]
 FUNCTIONS = [n for n in PUBLIC if inspect.isfunction(getattr(xfactor, n))]
+PLOTS = [n for n in xfactor.plot.__all__ if callable(getattr(xfactor.plot, n))]
 
 # Parameters not documented, documented but not there, in another order; no Returns section.
 CODES = {"PR01", "PR02", "PR03", "RT01"}
@@ -42,3 +43,11 @@ def test_signature__is_typed_and_takes_options_by_keyword(name):
         assert p.kind is not inspect.Parameter.VAR_KEYWORD
         if p.name in ("dim", "where", "window", "min_obs", "ddof", "method"):
             assert p.kind is inspect.Parameter.KEYWORD_ONLY
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_docstring_of_a_plot__is_complete_and_shows_an_example(name):
+    found = validate.validate(f"xfactor.plot.{name}")["errors"]
+    assert not [text for code, text in found if code in CODES]
+    doc = docscrape.FunctionDoc(getattr(xfactor.plot, name))
+    assert any(line.startswith(">>> ") for line in doc["Examples"])

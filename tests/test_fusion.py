@@ -92,13 +92,13 @@ TASKS = {
     "cross_sectional_ols": (2, lambda p: xf.cross_sectional_ols(p.returns, exposures(p))),
     "rolling_ols": (2, lambda p: xf.rolling_ols(p.returns, p[["market_returns"]], window=60)),
     "fama_macbeth": (2.3, lambda p: xf.fama_macbeth(p.returns, exposures(p))),
-    "quantile_returns": (3.1, lambda p: xf.quantile_returns(p.market_cap, p.returns)),
+    "quantile_returns": (2.3, lambda p: xf.quantile_returns(p.market_cap, p.returns)),
     "information_coefficient": (
-        3.1, lambda p: xf.information_coefficient(p.market_cap, p.returns)
+        2.3, lambda p: xf.information_coefficient(p.market_cap, p.returns)
     ),
     "ols, no lags": (1.3, lambda p: xf.time_series_ols(p.returns, p[["market_returns"]], se="ols")),
-    "newey_west": (3.5, lambda p: xf.newey_west(p.returns)),
-    "time_series_ols": (3.5, lambda p: xf.time_series_ols(p.returns, p[["market_returns"]])),
+    "newey_west": (3.6, lambda p: xf.newey_west(p.returns)),
+    "time_series_ols": (3.6, lambda p: xf.time_series_ols(p.returns, p[["market_returns"]])),
 }  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def test_an_operation__takes_few_tasks_for_each_chunk(stored, operation):
 def test_lecture__takes_few_tasks_for_each_chunk(stored):
     one, two = both_approaches(stored)
     drawn = _fusion.drawn_together(arrays(one, two))
-    assert len(drawn.graph) <= 19 * len(stored.chunksizes["date"])
+    assert len(drawn.graph) <= 16 * len(stored.chunksizes["date"])
 
 
 def test_blocks__wait_for_few_others(stored):

@@ -207,6 +207,8 @@ def test_get_pricing__has_the_lecture_s_shapes(store):
     assert both.columns.tolist() == ["close_price", "volume"]
     cube = xf.get_pricing(store, ["META", "S"], fields=["price", "volume"])
     pd.testing.assert_frame_equal(cube["price"], xf.get_pricing(store, ["META", "S"]))
+    same = xf.get_pricing(store, "META", start_date="2014-1-1", end_date="2014-1-31")
+    pd.testing.assert_series_equal(same, one)
 
 
 def test_get_pricing__means_symbols_as_of_the_end_or_the_day_given(store):
@@ -224,6 +226,7 @@ def test_get_pricing__means_symbols_as_of_the_end_or_the_day_given(store):
         ("S", {"fields": "vwap"}, "no field 'vwap'"),
         ("S", {"start": "2020-01-01"}, "no date is in"),
         ("S", {"start": "soon"}, "start='soon'"),
+        ("S", {"end": "2014", "end_date": "2015"}, "end='2014' and end_date='2015' were given"),
         ("S", {"end": pd.Timestamp("2014-01-02", tz="UTC")}, "end=.*without time zone"),
         ("S", {"fields": []}, r"fields=\[\]"),
         ("S", {"fields": None}, "fields=None"),

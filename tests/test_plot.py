@@ -120,8 +120,32 @@ def test_plot__says_what_its_axes_are(name, known):
     ax = PLOTS[name](known, None)
     named = {label.get_text() for a in (ax.xaxis, ax.yaxis) for label in a.get_ticklabels()}
     assert ax.get_ylabel() or {"book_to_price", "market", "specific"} & named
+    assert ax.get_xlabel() or {"size"} & named
     dated = "Date" in type(ax.xaxis.get_major_formatter()).__name__
-    assert dated or ax.get_xlabel() or {"2000-01-03", "size"} & named
+    assert ax.get_xlabel() == "date" or not dated
+
+
+def hidden(ax):
+    """What the legend lies over: title, labels, lines."""
+    ax.figure.draw_without_rendering()
+    parts = {"title": ax._left_title, "xlabel": ax.xaxis.label, "axes": ax.patch}
+    parts |= {f"tick {k}": t for k, t in enumerate(ax.get_xticklabels())}
+    legend = ax.get_legend().get_window_extent()
+    return [name for name, part in parts.items() if legend.overlaps(part.get_window_extent())]
+
+
+TITLES = ["T", "A title as long as a sentence", "A title that says what was done " * 3]
+LONG = [f"a factor of number {k}" for k in range(5)]
+FACTORS = [["SMB"], ["market", "SMB", "HML", "MOM"], [*"abcdefghij"], LONG]
+
+
+@pytest.mark.parametrize("title", TITLES, ids=len)
+@pytest.mark.parametrize("names", FACTORS, ids=len)
+@pytest.mark.parametrize("size", [(9, 4), (4, 3), (12, 8)])
+def test_legend__hides_neither_title_nor_labels_nor_lines(title, names, size):
+    x = xr.concat([series([0.1, -0.2, 0.3])] * len(names), "factor").assign_coords(factor=names)
+    ax = Figure(figsize=size, layout="constrained").subplots()
+    assert not hidden(plot.cumulative(x, title, ax=ax))
 
 
 def test_plots__leave_pyplot_alone():
@@ -155,6 +179,12 @@ def test_hedged__starts_both_where_the_hedge_is_known():
     both = [line.get_ydata() for line in ax.lines if len(line.get_ydata()) == 2][-2:]
     np.testing.assert_allclose(both, [[0.1, 0.21], [0.2, 0.2]])
     assert ax.lines[-1].get_label().startswith("hedged, 14.14 %")
+
+
+def test_hedged__draws_axes_where_no_hedge_is_known():
+    ax = plot.hedged(series([0.5, 0.1]), series([np.nan, np.nan]))
+    assert [line.get_label().split(",")[0] for line in ax.lines[1:]] == ["unhedged", "hedged"]
+    ax.figure.draw_without_rendering()
 
 
 def test_betas__shades_1_96_errors(known):
@@ -206,6 +236,14 @@ def test_plot__of_several_signals_or_horizons_asks_for_one(known):
             draw(known["signals"])
     with pytest.raises(xf.PanelError, match="no field 'ic'"):
         plot.ic_series(known["coverage"])
+
+
+def test_risk_shares__writes_no_minus_zero_and_leans_to_no_side():
+    names = ["market", "size", "specific"]
+    share = xr.DataArray([-1e-5, -0.2, 1.20001], dims="factor", coords={"factor": names})
+    ax = plot.risk_shares(xr.Dataset({"share": share}))
+    assert [t.get_text() for t in ax.texts] == ["0.0 %", "\N{MINUS SIGN}20.0 %", "120.0 %"]
+    assert ax.patches[0].get_width() == 0
 
 
 def test_colours__are_never_the_same_twice():

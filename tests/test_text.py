@@ -134,6 +134,7 @@ def test_summary__shows_what_is_missing_as_a_dash_and_text_as_text(regression):
     got = xf.summary(xf.time_series_ols(y.where(y > 1e9), odd))
     assert np.isnan(got.coefficients.to_numpy()).all()
     assert str(got).splitlines()[2].split() == ["alpha", *["-"] * 6]
+    assert repr(got) == str(got)
     html = got._repr_html_()
     assert "<table" in html
     assert "a&lt;b" in html

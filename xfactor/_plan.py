@@ -7,6 +7,7 @@ same order, so many at once, results forgotten after their last use.
 import heapq
 import math
 import os
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ from typing import Any
 
 import xarray as xr
 from dask._task_spec import DataNode, GraphNode
+from dask.array import empty
 from dask.array.core import Array
 from dask.base import flatten
 from dask.order import order
 
-from xfactor import _fusion, _graph, _schedulers, panel
+from xfactor import _fusion, _graph, _nbytes, _schedulers, panel
 
 # The interpreter, the libraries and the compiled kernels, in bytes; and what the allocator and the
 # scheduler hold beside the arrays, as a factor. `python -m tests.benchmarks.plan` measures both.
@@ -168,6 +170,30 @@ def plan(
     )
 
 
+def as_stored(x: xr.Dataset) -> xr.Dataset:
+    """Return a lazy Dataset as if it had been written: to plan what will be made of it.
+
+    Parameters
+    ----------
+    x
+        Lazy variables, however they are made.
+
+    Returns
+    -------
+    xarray.Dataset
+        The same labels, dtypes and chunks; not to be computed.
+    """
+
+    def unread(v: xr.DataArray) -> xr.DataArray:
+        if v.chunks is None:
+            return v
+        array = empty(v.shape, dtype=v.dtype, chunks=v.chunks, name=f"stored-{uuid.uuid4().hex}")
+        _nbytes.note(array.name, array.chunks, array.dtype.itemsize)
+        return v.copy(data=array)
+
+    return x.map(unread, keep_attrs=True)
+
+
 def _active_workers() -> int:
     client = _schedulers.client()
     return len(client.scheduler_info(n_workers=-1)["workers"]) if client else 0
@@ -178,7 +204,7 @@ class _Sized:
 
     def __init__(self, arrays: Sequence[Array], *, merge: bool) -> None:
         self.wanted = {k for a in arrays for k in flatten(a.__dask_keys__())}
-        self.known = {a.name: _graph.Results(a.chunks, a.dtype.itemsize) for a in arrays}
+        self.known = {a.name: _nbytes.Results(a.chunks, a.dtype.itemsize) for a in arrays}
         low = _fusion.low_level(arrays)
         self.read: dict[Any, float] = {}
         self.gives: dict[Any, float] = {}
@@ -192,8 +218,12 @@ class _Sized:
             + COPIED * sum(self.gives[d] for d in low[k].dependencies)
             for k in low
         }
+        for key, task in low.items():  # a view: its bytes are no longer those of the whole block
+            if getattr(task, "func", None) is _graph.pick:
+                (block,) = task.dependencies
+                self.gives[block] = max(0.0, self.gives[block] - self.gives[key])
+                self.works[key] = 0.0
         self.graph: dict[Any, Any] = low
-        self.first: dict[Any, Any] = order(low)
         if merge:
             self._merge(_fusion.merged(low, self.wanted))
 
@@ -218,7 +248,7 @@ class _Sized:
         if isinstance(task, DataNode):
             return 0.0  # in memory already
         if isinstance(key, tuple):
-            found = self.known.get(key[0]) or _graph.KNOWN.get(key[0])
+            found = self.known.get(key[0]) or _nbytes.KNOWN.get(key[0])
             if found is not None:
                 return found.nbytes([i for i in key[1:] if isinstance(i, int)])
             if any(word in str(key[0]) for word in ("sum", "mean", "any-", "all-", "count", "max")):
@@ -233,7 +263,7 @@ class _Sized:
             inner = (
                 node.key if isinstance(node.key, tuple) else (str(node.key).split("_.")[0], *index)
             )
-            known = _graph.KNOWN.get(inner[0])
+            known = _nbytes.KNOWN.get(inner[0])
             if known is not None:
                 found.append(known.nbytes([i for i in inner[1:] if isinstance(i, int)]))
         return found
@@ -253,7 +283,6 @@ class _Sized:
             read[key] = sum(self.read.get(t.key, 0.0) for t in merged.tasks)
         self.graph, self.gives, self.works = dict(drawn.graph), gives, works
         self.read = read
-        self.first = {k: (-drawn.ranks[k], i) for k, i in order(self.graph).items()}
         self.needs = {k: set(t.dependencies) for k, t in drawn.graph.items()}
         self.wanted = {k for k, _ in drawn.found.values()}
 
@@ -271,7 +300,7 @@ class _Sized:
 
         A task goes to the worker that holds most of what it needs, and takes copies of the rest.
         """
-        first = self.first
+        first = order(self.graph)
         users = Counter(d for needs in self.needs.values() for d in needs)
         missing = {k: len(n) for k, n in self.needs.items()}
         after: dict[Any, list[Any]] = {k: [] for k in self.graph}

@@ -87,6 +87,8 @@ class Summary:
         lines = [table(self.title, columns, " ".join(self._formats())), ""]
         return "\n".join([*lines, *(f"  {k}: {v}" for k, v in self.facts.items())])
 
+    __repr__ = __str__  # what a prompt shows
+
     def _repr_html_(self) -> str:
         """Return the table for a notebook."""
         forms = dict(zip(self.coefficients, self._formats(), strict=True))

@@ -6,8 +6,8 @@ both approaches run over it. Each step is a process of its own that may not allo
 a stored chunk is counted: a result that needs a field has read each of its chunks once, or twice if
 it needs returns again after the betas of the whole history.
 
-``--calibrate`` measures instead what `xfactor demo` needs at several sizes, for the two constants
-in `xfactor.cli` that choose chunks and threads under ``--memory-limit``.
+``--calibrate`` measures instead what `xfactor demo` needs at several sizes, beside what its plan
+says: chunks and threads are chosen by it under ``--memory-limit``.
 """
 
 import argparse
@@ -34,7 +34,6 @@ from zarr.storage import LocalStore
 
 import xfactor as xf
 from xfactor import lecture, runs
-from xfactor.cli import lecture as command
 from xfactor.cli import options
 from xfactor.kernels.simulate import FIELDS
 
@@ -330,7 +329,10 @@ def calibrate(sizes: Sequence[Size]) -> None:
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
             m = run_step("demo", Path(folder), size, 0)
-        peak, planned = m.peak_bytes, command.peak(size.chunk_dates, size.assets, size.threads)
+        peak = m.peak_bytes
+        planned = runs.planned_demo(
+            size.dates, size.assets, size.chunk_dates, workers=0, threads=size.threads
+        ).peak_bytes
         print(table.format(
             size.dates, size.assets, size.chunk_dates, size.threads, f"{peak / 1e6:.0f}",
             f"{planned / 1e6:.0f}", f"{planned / peak:.2f}" if peak else m.outcome,

@@ -178,7 +178,7 @@ def test_append__says_what_is_new_and_covers_the_new_dates(tmp_path):
     ingest_prices(prices(0, 5), tmp_path / "p.zarr")
     summary = ingest_prices(prices(5, 8, "ABC"), tmp_path / "p.zarr", append=True)
     assert (summary.dates, summary.assets, summary.rows_read) == (8, 3, 9)
-    assert "appended: 3 dates, 1 new assets" in summary.notes
+    assert "appended: 3 dates, 1 new asset" in summary.notes
     assert summary.fields["returns"] == pytest.approx(8 / 9)
 
 
@@ -213,7 +213,7 @@ def test_append__names_closes_that_are_adjusted_anew(tmp_path):
     day = prices(2, 3, dividend=[1.0, 0.0], adjusted_close=10.0)  # A's history is 9 now
     summary = ingest_prices(day, tmp_path / "p.zarr", append=True)
     assert "adjusted closes on another basis" in " ".join(summary.notes)
-    assert " ".join(summary.notes).endswith("of the first new date: A appended: 1 dates, 0 new "
+    assert " ".join(summary.notes).endswith("of the first new date: A appended: 1 date, 0 new "
                                             "assets")  # fmt: skip
 
 

@@ -141,8 +141,8 @@ def test_ingest_fundamentals__counts_symbols_on_either_side(tmp_path):
     _, summary = ingest(tmp_path, rows)
     assert summary.rejected["of symbols not in the store"] == 2
     notes = " ".join(summary.notes)
-    assert "1 symbols are not in the store: ZZZ" in notes
-    assert "1 assets have no fundamentals: MSFT" in notes
+    assert "1 symbol is not in the store: ZZZ" in notes
+    assert "1 asset has no fundamentals: MSFT" in notes
 
 
 # --- share classes and sectors ------------------------------------------------------------------

@@ -180,7 +180,7 @@ def test_ingest_prices__market_returns_span_the_sessions_of_the_panel(tmp_path):
     summary = ingest_prices(source, tmp_path / "panel.zarr", market=other)
     panel = xf.open_panel(tmp_path / "panel.zarr")
     np.testing.assert_allclose(panel["market_returns"], [NAN, 2.0, NAN])
-    assert "missing on 1 dates" in " ".join(summary.notes)
+    assert "missing on 1 date" in " ".join(summary.notes)
 
 
 def test_ingest_prices__market_without_adjusted_close_counts_its_dividends(tmp_path):

@@ -417,7 +417,7 @@ def test_ingest_table__numbers_rows_as_they_stand_in_the_file(tmp_path, monkeypa
     ("options", "match"),
     [({"duplicates": "mean"}, "duplicates='mean'"), ({"chunk_dates": 0}, "chunk_dates=0"),
      ({"calendar": "MOON"}, "calendar='MOON'"), ({"columns": {"close": 1}}, "close = 1"),
-     ({"duplicates": "error"}, "1 more rows than .*first for B on 2024-01-02")],
+     ({"duplicates": "error"}, "1 more row than .*first for B on 2024-01-02")],
 )  # fmt: skip
 def test_ingest_table__refuses_options_in_one_line(tmp_path, options, match):
     table = pd.concat([pd.DataFrame(TABLE), pd.DataFrame(TABLE).head(1)])
@@ -458,8 +458,8 @@ def test_ingest_table__notes_sessions_beside_the_calendar(tmp_path):
     dates = ["2024-01-12", "2024-01-13", "2024-01-17"]
     table = pd.DataFrame({"date": dates, "symbol": "A", "x": 1.0})
     _, summary = ingest(tmp_path, table, calendar="XNYS")
-    assert "1 sessions of XNYS missing: 2024-01-16" in summary.notes
-    assert "1 dates are no sessions of XNYS: 2024-01-13" in summary.notes
+    assert "1 session of XNYS missing: 2024-01-16" in summary.notes
+    assert "1 date is no session of XNYS: 2024-01-13" in summary.notes
     _, summary = ingest(tmp_path, table.iloc[:1], calendar="XNYS")
     assert "dates are the sessions of XNYS" in summary.notes
 

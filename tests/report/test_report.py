@@ -247,3 +247,25 @@ def test_command__writes_the_page_and_says_where(made, tmp_path, capsys):
 )  # fmt: skip
 def test_periods_per_year__are_those_of_the_frequency(dates, want):
     assert periods_per_year(dates) == want
+
+
+# --- what looking at it found ---------------------------------------------------------------------
+
+
+def test_histogram__writes_marks_that_are_where_it_says():
+    from xfactor.report import bars
+    from xfactor.report.charts import Look
+
+    edges = np.linspace(-6.0, 6.0, 9)
+    drawn = bars.histogram(Look("x", "share"), edges, {"raw": np.ones(8)}, "deviations")
+    marks = re.findall(r"left:\s*([\d.]+)%[^>]*>([^<]+)<", drawn)
+    written = {float(text.replace("\N{MINUS SIGN}", "-")): float(at) for at, text in marks}
+    assert {-2.5, 2.5} <= set(written)
+    for number, at in written.items():
+        assert 12 * at / 100 - 6 == pytest.approx(number, abs=0.02)
+
+
+def test_report__gives_what_is_specific_no_exposure(made):
+    risk = made[2].table("Per date")
+    assert list(risk.loc["specific"])[:2] == ["\N{EN DASH}"] * 2
+    assert "%" in risk.loc["specific", "component"]

@@ -103,6 +103,7 @@ def test_info__says_what_is_there_without_reading_a_field(store, panel):
     for words in ("12 dates, 2020-01-01 to 2020-01-16", "7 assets, room for 64", "7 rows"):
         assert words in text
     assert "<table" in info._repr_html_()
+    assert repr(info) == str(info)
 
 
 def test_tables__grow_and_keep_kinds_apart(store, panel):

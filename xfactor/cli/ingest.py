@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from xfactor import ingest
+from xfactor import ingest, panel
 from xfactor.cli.options import columns_option, pair, terminal
 
 
@@ -149,7 +149,7 @@ def _records(args: argparse.Namespace) -> None:
 def _sec(args: argparse.Namespace) -> None:
     records = ingest.read_sec(args.source, strict=args.strict, rejects=args.rejects)
     for reason, count in records.attrs["rejected"].items():
-        print(f"{count:,} rows of the data sets were left out: {reason}")
+        print(f"{panel.several(count, 'row', 'rows')} of the data sets left out: {reason}")
     print(
         ingest.ingest_records(
             records, args.store, securities=args.securities, fields=dict(args.field) or None,

@@ -11,7 +11,7 @@ from xfactor.cross_section import rank
 from xfactor.cross_section.buckets import cuts_of
 from xfactor.evaluation._data import BUCKET, HORIZON, Forward, Signals, ahead, dropped, signals
 from xfactor.evaluation._pairs import COUNT, SERIES, Measured, correlated_in_order
-from xfactor.evaluation._summary import arranged, means
+from xfactor.evaluation.means import arranged, means
 from xfactor.kernels import evaluation as _evaluation
 
 
@@ -78,6 +78,12 @@ def quantile_returns(
         bootstrapped test). ``n_obs`` (date, ..., bucket) are the names in each mean, ``n_dropped``
         the assets in none, along `reason`, as in `information_coefficient`; ``"thin"`` are those
         in a bucket of fewer than `min_names`.
+
+    Raises
+    ------
+    PanelError
+        If labels or chunks differ, dates are not in order, a horizon is no whole number of at
+        least 1, or `bins` makes fewer than two buckets.
 
     References
     ----------

@@ -12,7 +12,7 @@ from xfactor.evaluation._pairs import (
     correlated_by_value,
     correlated_in_order,
 )
-from xfactor.evaluation._summary import arranged, means
+from xfactor.evaluation.means import arranged, means
 
 METHODS = ("spearman", "pearson")
 

@@ -10,8 +10,8 @@ import xarray as xr
 from xfactor import _apply, panel
 from xfactor.cross_section import qcut
 from xfactor.evaluation._data import BUCKET, dropped, known, signals
-from xfactor.evaluation._summary import arranged, means
 from xfactor.evaluation.buckets import buckets_of
+from xfactor.evaluation.means import arranged, means
 from xfactor.kernels import membership
 
 EVENT = "event"
@@ -71,10 +71,18 @@ def event_returns(
         earned. ``cumulative_returns``, the mean compound return of holding them from the end of t
         to that of t + event; for an earlier event what their value there was, relative to that at
         t, less 1. A name that lacks a return on the way has none. Over the dates: ``mean``,
-        ``stderr``, ``tvalue``, ``n_dates`` (..., bucket, event), and ``cumulative_mean``,
-        ``cumulative_stderr``, by Newey-West. ``n_obs`` (date, ..., bucket, event), the names in
-        each mean return; ``n_dropped`` (date, ..., reason), the assets in no bucket, as in
-        `information_coefficient`, in each group with `by`.
+        ``stderr``, ``tvalue``, ``n_dates`` (..., bucket, event) of ``returns``, and
+        ``cumulative_mean``, ``cumulative_stderr`` of ``cumulative_returns``, all decimal, errors by
+        Newey-West. ``cumulative_mean`` averages compound returns over the dates t: it is not
+        ``mean`` compounded, and it is 0 at event 0. ``n_obs`` (date, ..., bucket, event), the
+        names in each mean return; ``n_dropped`` (date, ..., reason), the assets in no bucket, as
+        in `information_coefficient`, in each group with `by`.
+
+    Raises
+    ------
+    PanelError
+        If labels or chunks differ, dates are not in order, `before` or `after` is negative, `bins`
+        makes fewer than two buckets, or a signal has a dim `bucket` or `event`.
 
     Examples
     --------

@@ -11,9 +11,9 @@ from xfactor import _apply, panel
 from xfactor.cross_section import qcut
 from xfactor.evaluation._data import BUCKET, GROUP, HORIZON, Ahead, dropped, known, signals
 from xfactor.evaluation._pairs import correlated_in_order
-from xfactor.evaluation._summary import arranged, means
 from xfactor.evaluation.buckets import buckets_of
 from xfactor.evaluation.correlation import correlation_result
+from xfactor.evaluation.means import arranged, means
 from xfactor.kernels import membership
 from xfactor.time_series import lag
 
@@ -58,6 +58,11 @@ def rank_autocorrelation(
         both dates; missing on the first `periods` dates. Its ``mean``, ``std``, ``ir``,
         ``stderr``, ``tvalue``, ``n_dates``, and ``n_obs``, ``n_dropped`` as in
         `information_coefficient`; ``"missing_before"`` are assets without the earlier signal.
+
+    Raises
+    ------
+    PanelError
+        If labels or chunks differ, dates are not in order, or `periods` is less than 1.
 
     Examples
     --------
@@ -125,6 +130,12 @@ def quantile_turnover(
         Newey-West; ``n_obs`` (date, ..., bucket), the names in each bucket; ``n_dropped`` as in
         `information_coefficient`. The turnover of weights is another thing: 0.5 sum abs(w_t -
         w_{t-1}).
+
+    Raises
+    ------
+    PanelError
+        If labels or chunks differ, dates are not in order, `periods` is less than 1, or `bins`
+        makes fewer than two buckets.
 
     Examples
     --------
@@ -202,6 +213,11 @@ def coverage(
         ``n_universe``, its two parts; ``n_dropped`` (date, ..., reason), the assets without a
         signal by reason: ``"not_listed"``, ``"masked"``, ``"missing"``, ``"stale"``, those that
         apply. ``n_obs`` and they sum to the number of assets (of the group).
+
+    Raises
+    ------
+    PanelError
+        If a dim is missing, labels or chunks differ, or dates are not in order.
 
     Examples
     --------

@@ -9,8 +9,8 @@ import xarray as xr
 from xfactor import panel
 from xfactor.evaluation._data import BUCKET, HORIZON, Forward, ahead, signals
 from xfactor.evaluation._pairs import SERIES, correlated_in_order
-from xfactor.evaluation._summary import arranged, means
 from xfactor.evaluation.buckets import bucket_variables, buckets_of, share_of
+from xfactor.evaluation.means import arranged, means
 
 
 def evaluate_signals(
@@ -73,6 +73,12 @@ def evaluate_signals(
         What `quantile_returns` gives; and of the correlations ``ic`` (date, ...), ``ic_mean``,
         ``ic_std``, ``ic_ir``, ``ic_stderr``, ``ic_tvalue``, ``ic_n_dates``, ``ic_n_obs`` (date,
         ...).
+
+    Raises
+    ------
+    PanelError
+        If labels or chunks differ, dates are not in order, a horizon is no whole number of at
+        least 1, or `bins` makes fewer than two buckets.
 
     Examples
     --------

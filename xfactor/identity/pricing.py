@@ -27,6 +27,8 @@ def get_pricing(
     start: Any = None,
     end: Any = None,
     on: Any = None,
+    start_date: Any = None,
+    end_date: Any = None,
 ) -> pd.DataFrame | pd.Series:
     """Return fields of a few assets as a pandas frame, as the lecture's platform did.
 
@@ -45,6 +47,8 @@ def get_pricing(
         Day as of which the symbols are meant: of the assets that had a symbol by then, the one
         that had it last; else the first that had it later. `end` if not given, or else the last
         date.
+    start_date, end_date
+        The lecture's words for `start` and `end`, which its lines may keep.
 
     Returns
     -------
@@ -56,7 +60,7 @@ def get_pricing(
     Raises
     ------
     PanelError
-        If a symbol or field is unknown, or no date is left.
+        If a symbol or field is unknown, no date is left, or a date is given by both its words.
 
     Examples
     --------
@@ -65,7 +69,10 @@ def get_pricing(
     >>> panel = panel.assign_coords(symbol=("asset", ["AA", "BB", "CC"]))
     >>> xf.get_pricing(panel, ["CC", "AA"], fields="returns").columns.tolist()
     ['CC', 'AA']
+    >>> xf.get_pricing(panel, "AA", fields="returns", start_date="2000-01-10").size
+    15
     """
+    start, end = _either("start", start, start_date), _either("end", end, end_date)
     opened = opened_panel(panel)
     _panel.check_panel(opened)
     one, single = isinstance(symbols, str), isinstance(fields, str)
@@ -100,6 +107,16 @@ def get_pricing(
         columns = pd.DataFrame({n: f[symbols] for n, f in frames.items()})
         return columns[names[0]].rename(symbols) if single else columns
     return frames[names[0]] if single else pd.concat(frames, axis=1)
+
+
+def _either(name: str, ours: Any, lecture: Any) -> Any:
+    """Return a date under our name or the lecture's."""
+    if ours is not None and lecture is not None:
+        raise _panel.error(
+            f"{name}={_panel.shown(ours)} and {name}_date={_panel.shown(lecture)} were given",
+            "one of them", f"Leave {name}_date out",
+        )  # fmt: skip
+    return lecture if ours is None else ours
 
 
 def _listed(name: str, given: Any) -> list[Any]:

@@ -169,7 +169,8 @@ def match_filings(
             "Pass securities=, a file with Symbol and CIK" if kind == "cik" else "Check the column",
         )
     if absent:
-        notes.append(f"{len(absent)} assets are not in the store: {listing(absent)}")
+        who = panel.several(len(absent), "asset is", "assets are")
+        notes.append(f"{who} not in the store: {listing(absent)}")
     kept = frame[at >= 0].assign(asset=assets.assets.to_numpy()[at[at >= 0]])
     kept = kept.assign(quarters=kept["quarters"].astype(np.int8), assumed=not filings.published)
     kept = kept[["item", *COLUMNS]]

@@ -451,7 +451,11 @@ def _news_note(
     long: Mapping[str, pd.DataFrame], fresh: Mapping[str, pd.DataFrame]
 ) -> tuple[str, ...]:
     came, new = (sum(map(len, m.values())) for m in (long, fresh))
-    return () if came == new else (f"{came - new:,} of {came:,} records were in the store already",)
+    were = "was" if came - new == 1 else "were"
+    told = (
+        f"{came - new:,} of {panel.several(came, 'record', 'records')} {were} in the store already"
+    )
+    return () if came == new else (told,)
 
 
 def _by_asset(companies: Mapping[str, str], assets: Directory) -> dict[Any, str]:
@@ -474,5 +478,6 @@ def _class_notes(
     }
     without = sorted(name for label, name in names.items() if label not in there)
     if without:
-        notes.append(f"{len(without)} assets have no fundamentals: {listing(without)}")
+        who = panel.several(len(without), "asset has", "assets have")
+        notes.append(f"{who} no fundamentals: {listing(without)}")
     return notes

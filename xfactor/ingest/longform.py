@@ -116,8 +116,9 @@ def scan(
         dates.append(block[np.unique(day)])
         kept += len(day)
     if more:
+        rows = panel.several(more, "more row", "more rows")
         raise panel.error(
-            f"{source} has {more:,} more rows than (date, asset) pairs, the first for {example}",
+            f"{source} has {rows} than (date, asset) pairs, the first for {example}",
             "one row for each date and asset",
             "Remove the duplicates",
         )

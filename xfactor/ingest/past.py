@@ -142,8 +142,9 @@ def check_later(past: Past, keys: Keys, title: str, store: object) -> None:
         return
     end, early = past.dates[-1], keys.dates[keys.dates <= past.dates[-1]]
     if len(early):
+        found = panel.several(len(early), "date that is", "dates that are")
         raise panel.error(
-            f"{title} has rows on {len(early):,} dates that are not later than "
+            f"{title} has rows on {found} not later than "
             f"{pd.Timestamp(end):%Y-%m-%d}, with which {store} ends, the first on "
             f"{pd.Timestamp(early[0]):%Y-%m-%d}",
             "later dates only",

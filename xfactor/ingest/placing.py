@@ -114,7 +114,10 @@ class Prices:
             notes.append(f"no adjusted close: returns are made of {', '.join(made_of)}")
         never = self._named(self._ended() < 0)
         if never and self.past.stored is None:
-            notes.append(f"{len(never)} assets have no price at all: {listing(never)}")
+            notes.append(
+                f"{panel.several(len(never), 'asset has', 'assets have')} no price at all: "
+                f"{listing(never)}"
+            )
         before = self._before([*fields, DELISTING])
         rows = Rows(self.table.blocks, before)
         delisted, cells, said = self._delisted(ends, rows)
@@ -293,8 +296,9 @@ class Prices:
         if self.who.rule == NUMBERED:
             made = self.placed.successors
             reused = sorted({self._named(np.array([n]))[0] for n, _, _ in made})
+            who = panel.several(len(made), "asset has", "assets have")
             said = (
-                f"{len(made):,} assets have the symbol of another, after a gap of more than "
+                f"{who} the symbol of another, after a gap of more than "
                 f"{self.who.gap_days} days: {listing(reused)}"
             )
             return histories.of_numbered(self.past, self.placed), [said] if made else []

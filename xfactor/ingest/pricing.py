@@ -79,8 +79,10 @@ def write_prices(
     else:
         ready, said = _completed(ready, past, path)
         notes += said
-        notes.append(f"appended: {len(dates):,} dates, "
-                     f"{len(found.labels.assets) - len(past.assets):,} new assets")  # fmt: skip
+        more = len(found.labels.assets) - len(past.assets)
+        news = (panel.several(len(dates), "date", "dates"),
+                panel.several(more, "new asset", "new assets"))  # fmt: skip
+        notes.append(f"appended: {', '.join(news)}")
         append_panel(ready, path, tables=tables, cells=cells, progress=progress)
     return Summary(
         source=title, store=store, notes=tuple(notes), **table.said(),

@@ -124,9 +124,9 @@ class Rejects:
         if kind == "date":
             return unreadable(len(ids), self.read, theirs, file, row, word)
         if kind == "value":
+            such = panel.several(len(ids), "such row", "such rows")
             return panel.error(
-                f"column {theirs!r} of {file} holds {word!r} in row {row:,} ({len(ids):,} such "
-                "rows)",
+                f"column {theirs!r} of {file} holds {word!r} in row {row:,} ({such})",
                 reason.removeprefix("no ") + "s",
                 "Write decimals with a point"
                 if DECIMAL_COMMA.fullmatch(word)

@@ -211,7 +211,8 @@ def match(reports: Reports, known: Directory) -> tuple[pd.DataFrame, list[str]]:
     lost = np.isin(reports.sheet.ids, frame["id"].to_numpy()[position < 0])
     reports.sheet.reject(lost, "of symbols not in the store", "asset", BESIDE)
     if absent:
-        notes.append(f"{len(absent)} symbols are not in the store: {listing(absent)}")
+        who = panel.several(len(absent), "symbol is", "symbols are")
+        notes.append(f"{who} not in the store: {listing(absent)}")
     frame = frame.assign(asset=position)[position >= 0]
     if frame.empty:
         raise panel.error(

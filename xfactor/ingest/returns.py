@@ -174,7 +174,11 @@ def market_returns(
     level = level.reindex(dates)
     change = (level / level.shift() - 1.0).to_numpy()
     missing = int(np.isnan(change[1:]).sum())
-    notes = [f"market_returns missing on {missing:,} dates, beside the first"] if missing else []
+    notes = (
+        [f"market_returns missing on {panel.several(missing, 'date', 'dates')}, beside the first"]
+        if missing
+        else []
+    )
     return xr.DataArray(change, dims=panel.DATE), notes
 
 

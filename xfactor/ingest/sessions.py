@@ -131,11 +131,9 @@ def calendar_notes(dates: pd.DatetimeIndex, calendar: str | None) -> list[str]:
     if len(found.missing) or len(found.extra):
         notes = []
     if len(found.missing):
-        notes.append(
-            f"{len(found.missing):,} sessions of {calendar} missing: {days(found.missing)}"
-        )
+        gone = panel.several(len(found.missing), "session", "sessions")
+        notes.append(f"{gone} of {calendar} missing: {days(found.missing)}")
     if len(found.extra):
-        notes.append(
-            f"{len(found.extra):,} dates are no sessions of {calendar}: {days(found.extra)}"
-        )
+        more = panel.several(len(found.extra), "date is no session", "dates are no sessions")
+        notes.append(f"{more} of {calendar}: {days(found.extra)}")
     return notes

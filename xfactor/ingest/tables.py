@@ -264,7 +264,7 @@ def _number(column: pa.Array, path: Path, name: str) -> np.ndarray:
         rows = np.flatnonzero(bad)
         raise panel.error(
             f"column {name!r} of {path} holds {shorten(shown(column, rows[0]))!r} in row "
-            f"{rows[0] + 1:,} ({len(rows):,} such rows)",
+            f"{rows[0] + 1:,} ({panel.several(len(rows), 'such row', 'such rows')})",
             "numbers",
             "Correct or empty these cells",
         )

@@ -21,6 +21,7 @@ from xfactor.panel.errors import (
     number,
     one_array,
     positive,
+    several,
     shown,
     window_options,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "number",
     "one_array",
     "positive",
+    "several",
     "shown",
     "window_options",
 ]

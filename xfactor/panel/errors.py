@@ -31,6 +31,24 @@ def error(found: str, needed: str, remedy: str) -> PanelError:
     return PanelError(f"{found}; needed {needed}. {remedy}.")
 
 
+def several(n: int, one: str, more: str) -> str:
+    """Return a number and what it counts, in the singular or the plural.
+
+    Parameters
+    ----------
+    n
+        The number.
+    one, more
+        What is counted, for 1 and for any other number.
+
+    Returns
+    -------
+    str
+        Such as ``"1 row"`` or ``"2,000 rows"``.
+    """
+    return f"{n:,} {one if n == 1 else more}"
+
+
 def shown(value: object) -> str:
     """Return what the caller passed as it stands in a message: on one line, and short.
 

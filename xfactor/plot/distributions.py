@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 
 from xfactor.plot.reduced import counted
 from xfactor.plot.style import COLOURS, dressed, legend
@@ -40,6 +41,7 @@ def histogram(values: dict[str, xr.DataArray], title: str, xlabel: str) -> Figur
         ax.set_title(f"{name} ({int(counts.sum()):,} values)", fontsize=10)
         ax.set_xlabel(xlabel)
         ax.set_ylabel("values")
+        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         ax.spines[["top", "right"]].set_visible(False)
     return figure
 

@@ -8,7 +8,7 @@ from matplotlib.ticker import PercentFormatter
 
 from xfactor import panel
 from xfactor._apply import compute
-from xfactor.plot.style import INK
+from xfactor.plot.style import MINUS
 
 OTHER = f"{panel.FACTOR}_2"
 # Both are even in lightness, so they read in print and by colour-blind readers.
@@ -60,12 +60,13 @@ def coverage_map(
         shares.transpose(panel.FACTOR, ...), aspect="auto", cmap=SHARES, vmin=0.0, vmax=1.0,
         interpolation="nearest",
     )  # fmt: skip
-    bar = ax.figure.colorbar(image, ax=ax, format=PercentFormatter(1.0))
+    bar = ax.figure.colorbar(image, ax=ax, format=PercentFormatter(1.0, symbol=" %"))
     bar.outline.set_visible(False)
     bar.set_label("share of the universe")
     ax.set_yticks(range(len(names)), names)
     shown = np.unique(np.linspace(0, len(starts) - 1, 7).round().astype(int))
     ax.set_xticks(shown, [_day(starts[i]) for i in shown])
+    ax.set_xlabel(ax.get_xlabel() or f"{panel.DATE}, first of each column")
     ax.set_title(ax.get_title(loc="left") or title, loc="left")
     ax.spines[:].set_visible(False)
     return ax
@@ -139,11 +140,26 @@ def correlation(
     for i, j in np.ndindex(n, n) if n <= 12 else []:
         value = float(found[i, j])
         if np.isfinite(value):
-            ink = "white" if abs(value) > 0.7 else INK
-            ax.text(j, i, f"{value:.2f}", ha="center", va="center", color=ink, fontsize=9)
+            ink = _ink(image.to_rgba(np.array([value]))[0])
+            ax.text(
+                j,
+                i,
+                f"{value:z.2f}".replace("-", MINUS),
+                ha="center",
+                va="center",
+                color=ink,
+                fontsize=9,
+            )
     ax.set_title(ax.get_title(loc="left") or title, loc="left")
     ax.spines[:].set_visible(False)
     return ax
+
+
+def _ink(ground: np.ndarray) -> str:
+    """White or black, whichever stands out more on a colour (WCAG's luminance)."""
+    c = ground[:3]
+    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+    return "white" if linear @ (0.2126, 0.7152, 0.0722) < 0.18 else "black"
 
 
 def correlations(returns: xr.DataArray) -> xr.DataArray:

@@ -32,6 +32,23 @@ def lecture_plots(
     -------
     list of pathlib.Path
         The files.
+
+    Examples
+    --------
+    >>> import tempfile, xarray as xr, xfactor as xf
+    >>> from pathlib import Path
+    >>> from xfactor import lecture, plot
+    >>> panel, truth = xf.simulate_panel(dates=300, assets=100, seed=1)
+    >>> x = lecture.characteristics(panel)
+    >>> one = lecture.approach_one(panel, x, lecture.largest_names(panel), window=20)
+    >>> two = lecture.approach_two(panel, x)
+    >>> kinds = {"raw": xf.zscore(x["value"]), "winsorized": xf.standardize(x["value"])}
+    >>> day = xr.Dataset(kinds).isel(date=-1)
+    >>> results = xf.compute(one.drop_vars("asset_beta"), two, day)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     files = plot.lecture_plots(*results, Path(folder), truth.factor_returns)
+    >>> files[0].name
+    '1_daily_factor_returns.png'
     """
     traded = one.factor_return
     sorts = traded.sel({panel.FACTOR: [f for f in traded[panel.FACTOR].values if f != "market"]})

@@ -4,6 +4,7 @@ The work is done where the data are, block by block; only what is drawn comes ba
 are the same whatever the chunks.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,8 @@ def thinned(x: xr.DataArray, *, points: int = POINTS) -> list[tuple[np.ndarray, 
     rows = x.sizes[panel.DATE]
     if rows <= points:
         (whole,) = _apply.compute(x)
-        values = whole.transpose(panel.DATE, *others).values.reshape(rows, -1)
+        values = whole.transpose(panel.DATE, *others).values
+        values = values.reshape(rows, math.prod(x.sizes[d] for d in others))
         return [(labels, column) for column in values.T]
     width = -(-rows * PER_BUCKET // points)
 

@@ -3,12 +3,13 @@
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from xfactor import panel
 from xfactor._apply import compute
 from xfactor.plot.series import lines
-from xfactor.plot.style import COLOURS, INK, dressed, only
+from xfactor.plot.style import COLOURS, INK, MINUS, dressed, only
 
 
 def risk_shares(
@@ -50,14 +51,17 @@ def risk_shares(
         return lines(share, title, "share of the risk", percent=True, ax=ax)
     (share,) = compute(share)
     names = [str(name) for name in share[panel.FACTOR].values]
+    if ax is None:
+        ax = Figure(figsize=(9, max(4.0, 1.2 + 0.28 * len(names))), layout="constrained").subplots()
     ax = dressed(ax, title, "", "share of the risk", zero=False)
     colours = [COLOURS[5] if name == "specific" else COLOURS[0] for name in names]
-    bars = ax.barh(names, np.nan_to_num(share.values), color=colours, height=0.6)
-    texts = ["-" if np.isnan(v) else f"{100 * v:.1f} %" for v in share.values]
+    shares = share.values.round(3)  # as written, so that no bar of -0.0 % leans to the left
+    bars = ax.barh(names, np.nan_to_num(shares), color=colours, height=0.6)
+    texts = ["-" if np.isnan(v) else f"{100 * v:z.1f} %".replace("-", MINUS) for v in shares]
     ax.bar_label(bars, texts, padding=4, fontsize=9)
     ax.axvline(0.0, color=INK, linewidth=0.8)
     ax.margins(x=0.12)
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     return ax

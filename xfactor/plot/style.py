@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
+from matplotlib.transforms import ScaledTranslation
 
 from xfactor import panel
 
@@ -27,6 +28,11 @@ OWN_COLOUR = {
 }
 DASHES = ("-", "--", ":", "-.")  # for those that must take a colour a second time
 INK = "#444444"
+MINUS = "\N{MINUS SIGN}"  # as matplotlib writes it on axes
+POINTS_PER_INCH = 72
+TITLE_SIZE, LEGEND_SIZE = 12, 10
+LEGEND_HANDLE = 4.8 * LEGEND_SIZE  # the line before a text of the legend, and the gap after it
+BELOW = 38  # points from the axis to below its ticks and label
 ERROR = 1.96  # standard errors of a band that holds the truth 19 times in 20
 
 
@@ -100,11 +106,11 @@ def in_percent(ax: Axes) -> None:
     ax
         The axes.
     """
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
 
 
 def dated(ax: Axes, dates: np.ndarray) -> None:
-    """Write short dates below Axes, if the labels are dates.
+    """Write short dates below Axes, if the labels are dates, and what they are.
 
     Parameters
     ----------
@@ -113,6 +119,7 @@ def dated(ax: Axes, dates: np.ndarray) -> None:
     dates
         Labels that are drawn.
     """
+    ax.set_xlabel(ax.get_xlabel() or panel.DATE)
     if np.issubdtype(dates.dtype, np.datetime64):
         locator = AutoDateLocator()
         ax.xaxis.set_major_locator(locator)
@@ -120,21 +127,33 @@ def dated(ax: Axes, dates: np.ndarray) -> None:
 
 
 def legend(ax: Axes, title: str | None = None) -> None:
-    """Put a legend where it hides nothing: beside the title, or below if it is long.
+    """Put a legend where it hides nothing: beside the title if both fit, or below the axis.
 
     Parameters
     ----------
     ax
-        The axes.
+        The axes; their title and labels are set.
     title
-        Its title.
+        Title of the legend.
     """
     texts = ax.get_legend_handles_labels()[1]
-    if len(texts) <= 4 and sum(map(len, texts)) <= 60:
-        place = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "ncols": 4}
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    room = POINTS_PER_INCH * ax.get_window_extent().width / figure.dpi
+    entries = [_width(t, LEGEND_SIZE) + LEGEND_HANDLE for t in texts]
+    if _width(ax.get_title(loc="left"), TITLE_SIZE) + sum(entries) <= room and not title:
+        place = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "ncols": len(texts)}
     else:
-        place = {"loc": "upper left", "bbox_to_anchor": (0.0, -0.1), "ncols": 6}
-    ax.legend(frameon=False, borderaxespad=0.2, title=title, **place)
+        columns = max(1, min(len(texts), int(room / max(entries, default=room))))
+        down = ScaledTranslation(0.0, -BELOW / POINTS_PER_INCH, figure.dpi_scale_trans)
+        place = {"loc": "upper left", "bbox_to_anchor": (0.0, 0.0), "ncols": columns,
+                 "bbox_transform": ax.transAxes + down}  # fmt: skip
+    ax.legend(frameon=False, borderaxespad=0.2, title=title, fontsize=LEGEND_SIZE, **place)
+
+
+def _width(text: str, size: float) -> float:
+    """About how many points a text takes: a letter is half as wide as it is high."""
+    return 0.55 * size * len(text)
 
 
 def colours(names: Sequence[str]) -> list[tuple[str, str]]:

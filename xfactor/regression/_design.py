@@ -120,6 +120,14 @@ def lazy(a: xr.DataArray) -> xr.DataArray:
     return a.copy(data=chunked.data)  # its coords stay as they are: arithmetic compares them
 
 
+def cut_as(a: xr.DataArray, like: xr.DataArray) -> xr.DataArray:
+    """`a`, cut as `like` is if it lies in memory: what is made of both has one cut then."""
+    if a.chunks is not None or like.chunks is None:
+        return a
+    own = {d: c for d, c in like.chunksizes.items() if d in a.dims}
+    return a.copy(data=a.variable.chunk(own, name=f"xfactor-{uuid.uuid4().hex}").data)
+
+
 def _finite(a: xr.DataArray) -> xr.DataArray:
     return a.where(np.isfinite(a))
 

@@ -195,6 +195,9 @@ def risk(done: Measures, options: Options) -> str:
         "exposure": ("exposure", "+.3f"), "marginal risk": ("marginal", "+.3%"),
         "component": ("component", "+.3%"), "share": ("share", "+.1%"),
     }  # fmt: skip
+    # What is specific comes last. It is no exposure: formally it has one, its risk, that misleads.
+    styles = xr.DataArray(np.arange(len(names)) < len(names) - 1, dims=panel.FACTOR)
+    shown = found.assign({k: found[k].where(styles) for k in ("exposure", "marginal")})
     return "".join([
         element("p", text),
         bars.bars_across(
@@ -202,7 +205,7 @@ def risk(done: Measures, options: Options) -> str:
             names, found.share.values,
         ),
         figures("Per date: component is exposure times marginal risk, and sums to the risk",
-                 found, columns),
+                 shown, columns),
     ])  # fmt: skip
 
 

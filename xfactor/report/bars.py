@@ -151,8 +151,9 @@ def histogram(
         if k == 0:
             drawn.append(f'<path class="band f0" d="{outline}Z"/>')
         drawn.append(f'<path class="line s{k} d0" d="{outline}"/>')
-    ticks, _ = scales.steps(float(edges[0]), float(edges[-1]))
-    marks = [((t - edges[0]) / (edges[-1] - edges[0]), number(t, ".0f")) for t in ticks]
+    ticks, step = scales.steps(float(edges[0]), float(edges[-1]))
+    form = f".{scales.places(step)}f"
+    marks = [((t - edges[0]) / (edges[-1] - edges[0]), number(t, form)) for t in ticks]
     return _still(look, list(counts), 0.0, high, "".join(drawn), marks, xlabel)
 
 

@@ -13,7 +13,7 @@ import xarray as xr
 
 from xfactor import _apply, cross_section, lecture, panel, time_series
 from xfactor.evaluation import coverage, evaluate_signals
-from xfactor.evaluation._summary import means
+from xfactor.evaluation.means import means
 from xfactor.plot.reduced import lazy_counts
 from xfactor.portfolios import hedge, long_short, performance, portfolio_returns
 from xfactor.regression import cross_sectional_ols, newey_west, rolling_ols, time_series_ols

@@ -63,6 +63,8 @@ class PanelInfo:
         lines += [f"  table {name}: {rows:,} rows" for name, rows in self.tables.items()]
         return "\n".join(lines)
 
+    __repr__ = __str__  # what a prompt shows
+
     def _repr_html_(self) -> str:
         """Return the tables for a notebook."""
         name, *facts = str(self).partition("\n\n")[0].splitlines()

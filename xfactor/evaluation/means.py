@@ -20,7 +20,7 @@ def lags_of(lags: int | None, horizon: int, n_dates: int) -> int:
 
 
 def means(series: xr.DataArray, horizons: Sequence[int], lags: int | None, dim: str) -> xr.Dataset:
-    """``mean``, ``std``, ``stderr``, ``tvalue``, ``n_dates`` over the dates; `lags` in the attrs.
+    """Return mean, std, stderr, tvalue and n_dates over the dates; `lags` in the attrs.
 
     The same as `newey_west`, which reads its series twice: these are short, but may be dear to
     make. So a series comes to one task whole.
