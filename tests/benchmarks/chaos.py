@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,7 @@ class Killer(threading.Thread):
         self.draw = random.Random(seed)
         self.over = threading.Event()
         self.kills = 0
+        self.gave_up = False
 
     def run(self) -> None:
         """Watch the workers until it is over."""
@@ -102,6 +103,7 @@ class Killer(threading.Thread):
                         self.kills += 1
                     ends[pid] = float("inf")
             if now - begun > self.patience:
+                self.gave_up = True
                 self.made.close()
                 return
 
@@ -142,8 +144,9 @@ def difference(done: Any, betas: Path, expected: Any, undisturbed: Path) -> str:
 
 
 def runs(
-    n: int, folder: Path, *, workers: int = 2, patience: float = 300.0, size: Size = SIZE
-) -> Iterator[Run]:
+    n: int, folder: Path, *, workers: int = 2, patience: float = 300.0, size: Size = SIZE,
+    lives: tuple[float, float] = LIVES,
+) -> Iterator[Run]:  # fmt: skip
     """Do it `n` times, on one cluster; the panel and what is expected are made first.
 
     Parameters
@@ -158,12 +161,14 @@ def runs(
         Seconds that a run may take.
     size
         Of the panel.
+    lives
+        Mean seconds of a worker's life, of the first run and of the last.
     """
     with dask.config.set(scheduler="threads"):
         simulate(folder, size)
         expected = lecture_on(folder, folder / "undisturbed.zarr")
     for i in range(n):
-        mean_life = LIVES[0] + (LIVES[1] - LIVES[0]) * i / max(1, n - 1)
+        mean_life = lives[0] + (lives[1] - lives[0]) * i / max(1, n - 1)
         betas = folder / f"betas{i}.zarr"
         with cluster(workers, 0, **PATIENT) as client:
             started = time.perf_counter()
@@ -174,6 +179,8 @@ def runs(
                 except Exception as problem:
                     outcome = f"{type(problem).__name__}: {str(problem).splitlines()[0][:150]}"
             seconds = time.perf_counter() - started
+        if killer.gave_up:
+            outcome = f"not done within {patience:.0f} s"
         outcome = outcome or difference(done, betas, expected, folder / "undisturbed.zarr")
         shutil.rmtree(betas, ignore_errors=True)
         yield Run(mean_life, killer.kills, seconds, outcome)
@@ -187,13 +194,19 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--patience", type=float, default=300, help="seconds for a run")
+    parser.add_argument("--lives", type=float, nargs=2, default=LIVES, metavar="SECONDS",
+                        help="mean life in the first and the last run (%(default)s)")  # fmt: skip
+    parser.add_argument("--dates", type=int, default=SIZE.dates)
+    parser.add_argument("--assets", type=int, default=SIZE.assets)
     parser.add_argument("--folder", type=Path, help="for the stores (default: a temporary one)")
     chosen = parser.parse_args()
     good = 0
     print(TABLE.format("run", "mean life", "kills", "seconds", "outcome"), flush=True)
     with tempfile.TemporaryDirectory(prefix="xfactor-", dir=chosen.folder) as folder:
         made = runs(
-            chosen.runs, Path(folder), workers=chosen.workers, patience=chosen.patience
+            chosen.runs, Path(folder), workers=chosen.workers, patience=chosen.patience,
+            size=replace(SIZE, dates=chosen.dates, assets=chosen.assets),
+            lives=tuple(chosen.lives),
         )  # fmt: skip
         for i, run in enumerate(made, 1):
             cells = f"{run.mean_life:.1f}", run.kills, f"{run.seconds:.1f}", run.outcome

@@ -71,7 +71,10 @@ def together(folder: Path, size: Size) -> xr.Dataset:
     """Both approaches at once, with the quantiles of every asset's rolling betas."""
     one, two = approaches(folder)
     two = two.rename({"factor": "premium_factor"})
-    return xr.merge(xf.compute(one.drop_vars("asset_beta"), two.rename(factor_return="premia")))
+    return xr.merge(
+        xf.compute(one.drop_vars("asset_beta"), two.rename(factor_return="premia")),
+        compat="no_conflicts",
+    )
 
 
 Step = Callable[[Path, Size], xr.Dataset]
@@ -158,7 +161,7 @@ def memory_run(chosen: argparse.Namespace, folder: Path) -> int:
                        "restarts", "client MB", "outcome"), flush=True)  # fmt: skip
     results: dict[str, xr.Dataset] = {}
     failed = False
-    for step in chosen.steps[bool(chosen.kept) :]:
+    for step in (s for s in chosen.steps if s != "simulate" or not chosen.kept):
         done = run(step, folder, size, chosen.workers, limit)
         print(line(done), flush=True)
         if chosen.held:
