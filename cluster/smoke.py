@@ -1,28 +1,38 @@
 """Run both approaches of the lecture on a cluster and compare with threads of this process.
 
-``python cluster/smoke.py tcp://10.0.0.1:8786 --folder /shared/scratch``
+``python cluster/smoke.py tcp://10.0.0.1:8786 --workers 4 --folder /shared/scratch``
 
 The folder must be seen under the same path by this process and by all workers. Ends with status 1
 if a result of the cluster differs by more than 1e-12, and says by how much.
 """
 
 import argparse
+import hashlib
 import os
 import shutil
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import dask
 import numpy as np
 import xarray as xr
+from dask.utils import format_bytes
 from distributed import Client
+from distributed.security import Security
+from distributed.versions import VersionMismatchWarning
 
 import xfactor as xf
 from xfactor import lecture
 
 TOLERANCE = 1e-12  # the order of sums is fixed, so that even the last bits should agree
+PACKAGES = ("numba", "numpy", "pandas", "xarray", "zarr", "xfactor")  # beside those dask looks at
+
+
+class SmokeError(Exception):
+    """The cluster cannot be used as it is; the text says what to do."""
 
 
 def options() -> argparse.Namespace:
@@ -34,7 +44,119 @@ def options() -> argparse.Namespace:
     parser.add_argument("--dates", type=int, default=1260)
     parser.add_argument("--assets", type=int, default=500)
     parser.add_argument("--chunk-dates", type=int, default=128)
+    tls = parser.add_argument_group("TLS (default: what dask's configuration says)")
+    for name in ("ca", "cert", "key"):
+        tls.add_argument(f"--tls-{name}", type=Path, metavar="PEM")
     return parser.parse_args()
+
+
+# --- connecting -----------------------------------------------------------------------------------
+
+
+def security(chosen: argparse.Namespace) -> Security | None:
+    """Certificates of the three options; None leaves it to dask's configuration."""
+    files = {name: getattr(chosen, f"tls_{name}") for name in ("ca", "cert", "key")}
+    if not any(files.values()):
+        return None
+    for name, path in files.items():
+        if path is None or not path.is_file():
+            raise SmokeError(f"--tls-{name}: found {path or 'nothing'}, needed a PEM file")
+    return Security(
+        tls_ca_file=str(files["ca"]),
+        tls_client_cert=str(files["cert"]),
+        tls_client_key=str(files["key"]),
+        require_encryption=True,
+    )
+
+
+def connect(chosen: argparse.Namespace) -> Client:
+    try:
+        return Client(chosen.address, timeout=chosen.timeout, security=security(chosen))
+    except TypeError as problem:  # what distributed raises where certificates are missing
+        if "ssl_context" not in str(problem):
+            raise
+        raise SmokeError(
+            f"{chosen.address} wants certificates: give --tls-ca, --tls-cert and --tls-key, or set "
+            "DASK_CONFIG to the dask.yaml of cluster/tls.sh"
+        ) from problem
+    except (OSError, RuntimeError) as problem:  # RuntimeError: encryption required, address is tcp
+        cause = problem.__cause__ or problem
+        raise SmokeError(
+            f"no connection to {chosen.address} within {chosen.timeout:g} s ({cause}); needed are "
+            "the scheduler's address, tls:// where it uses certificates, and those of its CA"
+        ) from problem
+
+
+# --- is the cluster fit for it? -------------------------------------------------------------------
+
+
+def code_version() -> str:
+    """Digest of the files of xfactor: the same version may be installed from another commit."""
+    digest = hashlib.sha256()
+    root = Path(xf.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+def check_versions(client: Client) -> None:
+    """Raise with one line if a package of a worker or of the scheduler is another one.
+
+    Pickled tasks of another numpy or dask give errors later that name neither.
+    """
+    found = client.get_versions(packages=PACKAGES)
+    ours = found["client"]["packages"]
+    places = {**found["workers"], "the scheduler": found["scheduler"]}
+    wrong = [
+        f"{name} {theirs} on {place} ({ours[name]} here)"
+        for place, versions in places.items()
+        for name, theirs in versions["packages"].items()
+        # The scheduler runs no task, so what only tasks use may be missing there.
+        if theirs != ours[name] and not (place == "the scheduler" and theirs is None)
+    ]
+    if not wrong:
+        here = code_version()
+        wrong = [
+            f"xfactor's files on {worker} ({theirs}, here {here})"
+            for worker, theirs in client.run(code_version).items()
+            if theirs != here
+        ]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise SmokeError(f"versions differ: {', '.join(wrong[:3])}{more}. Install the same ones")
+
+
+def check_folder(client: Client, folder: Path) -> None:
+    blind = [w for w, sees in client.run(os.path.isdir, str(folder)).items() if not sees]
+    if blind:
+        # It would write its chunks to a disk of its own, and they would read as missing here.
+        raise SmokeError(f"{folder} is not seen by {', '.join(blind)}. Use --folder")
+
+
+def describe(client: Client) -> None:
+    """Print what usually goes wrong later: threads, memory, waiting for ever."""
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    limit = min(w["memory_limit"] for w in workers)
+    threads = max(w["nthreads"] for w in workers)
+    print(f"{len(workers)} workers, {threads} thread(s) and {format_bytes(limit)} each")
+    if threads > 1:
+        print("  note: threads share a worker's memory limit; --nthreads 1 is safer")
+    if client.run_on_scheduler(patience) is None:
+        print("  note: without workers this scheduler waits for ever; set no-workers-timeout")
+
+
+def patience(dask_scheduler: object = None) -> float | None:
+    """Seconds after which the scheduler gives up a task that no worker can run."""
+    return getattr(dask_scheduler, "no_workers_timeout", None)
+
+
+def comings(client: Client) -> tuple[int, int]:
+    """How many workers the scheduler has seen come and go until now."""
+    actions = [event.get("action") for _, event in client.get_events("all")]
+    return actions.count("add-worker"), actions.count("remove-worker")
+
+
+# --- the lecture, twice ---------------------------------------------------------------------------
 
 
 def lecture_on(folder: Path, chosen: argparse.Namespace) -> dict[str, xr.Dataset]:
@@ -68,22 +190,35 @@ def difference(a: xr.Dataset, b: xr.Dataset) -> float:
 
 
 def timed(folder: Path, chosen: argparse.Namespace, what: str) -> dict[str, xr.Dataset]:
+    print(f"the lecture on {what} ...", flush=True)
+    folder.mkdir()
     started = time.perf_counter()
     results = lecture_on(folder, chosen)
-    print(f"{what}: {time.perf_counter() - started:.1f} s")
+    print(f"{what}: {time.perf_counter() - started:.1f} s", flush=True)
+    return results
+
+
+def on_cluster(client: Client, folder: Path, chosen: argparse.Namespace) -> dict[str, xr.Dataset]:
+    """Results of the cluster; workers that died meanwhile are waited for and counted."""
+    came, went = comings(client)
+    try:
+        results = timed(folder, chosen, chosen.address)
+    except xf.PanelError as problem:  # workers died too often, or none came back
+        raise SmokeError(str(problem)) from problem
+    now_came, now_went = comings(client)
+    if now_went > went:
+        client.wait_for_workers(chosen.workers, timeout=chosen.timeout)
+        now_came, now_went = comings(client)
+        print(f"  meanwhile {now_went - went} worker(s) died and {now_came - came} came")
     return results
 
 
 def compare(client: Client, folder: Path, chosen: argparse.Namespace) -> int:
-    client.get_versions(check=True)  # a worker with another numpy or dask gives other errors later
-    blind = [w for w, sees in client.run(os.path.isdir, str(folder)).items() if not sees]
-    if blind:
-        # It would write its chunks to a disk of its own, and they would read as missing here.
-        return refuse(f"{folder} is not seen by {', '.join(blind)}. Use --folder")
-    (folder / "cluster").mkdir()
-    (folder / "threads").mkdir()
-    workers = len(client.scheduler_info(n_workers=-1)["workers"])
-    ours = timed(folder / "cluster", chosen, f"{workers} workers at {chosen.address}")
+    client.wait_for_workers(chosen.workers, timeout=chosen.timeout)
+    check_versions(client)
+    check_folder(client, folder)
+    describe(client)
+    ours = on_cluster(client, folder / "cluster", chosen)
     with dask.config.set(scheduler="threads"):
         theirs = timed(folder / "threads", chosen, "threads of this process")
     gaps = {name: difference(ours[name], theirs[name]) for name in ours}
@@ -94,27 +229,26 @@ def compare(client: Client, folder: Path, chosen: argparse.Namespace) -> int:
     return int(worst > TOLERANCE)
 
 
-def refuse(reason: str) -> int:
-    print(f"smoke: {reason}.", file=sys.stderr)
-    return 1
+def smoke(chosen: argparse.Namespace) -> int:
+    with connect(chosen) as client:
+        folder = Path(tempfile.mkdtemp(prefix="xfactor-smoke-", dir=chosen.folder))
+        folder.chmod(0o777)  # workers may run as another user
+        try:
+            return compare(client, folder, chosen)
+        except TimeoutError as problem:
+            raise SmokeError(str(problem)) from problem
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def main() -> int:
-    chosen = options()
+    # check_versions says the same in one line, and about more packages.
+    warnings.simplefilter("ignore", VersionMismatchWarning)
     try:
-        client = Client(chosen.address, timeout=chosen.timeout)
-    except OSError:
-        return refuse(f"no scheduler answers at {chosen.address}")
-    folder = Path(tempfile.mkdtemp(prefix="xfactor-smoke-", dir=chosen.folder))
-    folder.chmod(0o777)  # workers may run as another user
-    try:
-        client.wait_for_workers(chosen.workers, timeout=chosen.timeout)
-        return compare(client, folder, chosen)
-    except TimeoutError as problem:
-        return refuse(str(problem))
-    finally:
-        client.close()
-        shutil.rmtree(folder, ignore_errors=True)
+        return smoke(options())
+    except SmokeError as problem:
+        print(f"smoke: {str(problem).rstrip('.')}.", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The command line: the main job, and one line for every bad input."""
 
+import math
 import re
 import subprocess
 import sys
@@ -10,8 +11,7 @@ import pytest
 
 import xfactor as xf
 from xfactor import cli, runs
-from xfactor.cli.lecture import plan
-from xfactor.panel import PanelError
+from xfactor.cli import commands, lecture
 
 
 @pytest.fixture(scope="module")
@@ -158,12 +158,31 @@ def test_main__unreadable_options_exit_with_2(words):
     assert stop.value.code == 2
 
 
-def test_plan__uses_less_as_the_limit_shrinks_and_refuses_below():
-    sizes = [plan(2000, limit, 256) for limit in (None, 10**10, 2 * 10**9, 10**9)]
-    used = [dates * threads for dates, threads in sizes]
-    assert used == sorted(used, reverse=True)
-    with pytest.raises(PanelError, match="memory-limit"):
-        plan(20000, 10**9, 256, fixed=True)
+def test_plan__says_what_a_run_takes_and_computes_nothing(demo, tmp_path, capsys):
+    words = ["run", str(demo[0] / "panel.zarr"), "--out", str(tmp_path / "out"), "--plan",
+             "--memory-limit", "2GB"]  # fmt: skip
+    assert cli.main(words) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"\d+ tasks for \d+ blocks of dates", said)
+    assert "of 2.00 GB: fits" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_memory_limit__is_kept_by_threads_or_refused_with_numbers(demo, tmp_path, capsys):
+    words = ["run", str(demo[0] / "panel.zarr"), "--out", str(tmp_path / "out"), "--memory-limit"]
+    assert cli.main([*words, "100MB"]) == 2
+    assert re.search(r"limit is 0\.10 GB; needed about 0\.\d\d GB", capsys.readouterr().err)
+    assert not (tmp_path / "out").exists()
+
+
+def test_demo__takes_smaller_chunks_as_the_limit_shrinks():
+    def chosen(limit):
+        words = ["demo", "--dates", "600", "--assets", "4000"]
+        args = commands.parser().parse_args([*words, *limit])
+        return math.prod(lecture._chunks_and_threads(args, None))
+
+    sizes = [chosen(x) for x in ([], ["--memory-limit", "2GB"], ["--memory-limit", "700MB"])]
+    assert sizes[0] >= sizes[1] > sizes[2]
 
 
 def test_program__is_installed_and_tells_its_version():

@@ -11,6 +11,7 @@ import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from dask._task_spec import GraphNode, Task, TaskRef
@@ -64,6 +65,7 @@ class Drawn:
 
     graph: dict[Any, Task]
     found: dict[Any, tuple[Any, int]]  # key of a block: the merged task, the place in its result
+    ranks: dict[Any, int]  # what is to run first has the highest
     names: tuple[str, ...]  # the operations in it
 
 
@@ -86,7 +88,8 @@ def merged(graph: Graph, wanted: Iterable[Any]) -> Drawn:
     """Merge the tasks of each place and stage."""
     wanted = set(wanted)
     ordered = sorted(graph, key=order(graph).__getitem__)
-    groups = _groups(graph, _downwards(graph, ordered))
+    downwards = _downwards(graph, ordered)
+    groups = _groups(graph, downwards)
     where = {k: g for g, keys in groups.items() for k in keys}
     users: dict[Any, set[Any]] = {k: set() for k in graph}
     for key, task in graph.items():
@@ -99,20 +102,69 @@ def merged(graph: Graph, wanted: Iterable[Any]) -> Drawn:
     run = uuid.uuid4().hex
     names = {g: (_title(groups[g], run), i) for i, g in enumerate(groups)}
     made = {}
+    turns = _turns(graph, downwards, where)
+    late = {
+        g: [k for k in keys if k in wanted or any(turns[where[u]] > turns[g] for u in users[k])]
+        for g, keys in given.items()
+    }
+    late = {g: keys for g, keys in late.items() if 0 < len(keys) < len(given[g])}
+    kept = {g: (f"kept-{names[g][0]}", names[g][1]) for g in late}
     for g, keys in groups.items():
         needs = dict.fromkeys(
             where[d] for k in keys for d in graph[k].dependencies if where[d] != g
         )
         inner = {d for k in keys for d in graph[k].dependencies}
-        inputs = tuple(tuple(k if k in inner else None for k in given[n]) for n in needs)
+        small = {n for n in needs if n in late and turns[g] > turns[n]}
+        held = [late[n] if n in small else given[n] for n in needs]
+        inputs = tuple(tuple(k if k in inner else None for k in ks) for ks in held)
         tasks = tuple(graph[k] for k in keys)
         call = Merged(tasks, inputs, given[g], _last_uses(tasks, inputs, given[g]))
-        made[names[g]] = Task(names[g], call, *(TaskRef(names[n]) for n in needs))
+        refs = (TaskRef(kept[n] if n in small else names[n]) for n in needs)
+        made[names[g]] = Task(names[g], call, *refs)
+    for g, keys in late.items():
+        at = tuple(map(given[g].index, keys))
+        made[kept[g]] = Task(kept[g], partial(_some, at), TaskRef(names[g]))
     found = {
-        k: (names[g], i) for g, keys in given.items() for i, k in enumerate(keys) if k in wanted
+        k: (kept.get(g, names[g]), i)
+        for g in groups
+        for i, k in enumerate(late.get(g, given[g]))
+        if k in wanted
     }
+    ranks = {names[g]: _rank(g) for g in groups} | dict.fromkeys(kept.values(), 0)
     operations = dict.fromkeys(m for k in ordered for m in OURS.findall(_name(k)))
-    return Drawn(made, found, tuple(operations))
+    return Drawn(made, found, ranks, tuple(operations))
+
+
+def _is_block(group: tuple[Place, int]) -> bool:
+    return all(isinstance(i, int) for i in group[0])
+
+
+def _rank(group: tuple[Place, int]) -> int:
+    """Blocks of dates one after another, what can be finished of them first."""
+    place, stage = group
+    return 1000 * -_last(place) + stage if _is_block(group) else 0
+
+
+def _turns(
+    graph: Graph, tasks: Sequence[Any], where: Mapping[Any, tuple[Place, int]]
+) -> dict[tuple[Place, int], int]:
+    """How often the way to a group went from blocks of dates to what is of all of them, and back.
+
+    Results that are needed a turn later (or by the caller) wait for all blocks. They get a task of
+    their own: beside blocks of panels, in one result, they would keep these as long.
+    """
+    turns: dict[Any, int] = {}
+    most: dict[tuple[Place, int], int] = {}
+    for key in tasks:
+        block = _is_block(where[key])
+        needs = graph[key].dependencies
+        turns[key] = max((turns[d] + (_is_block(where[d]) != block) for d in needs), default=0)
+        most[where[key]] = max(most.get(where[key], 0), turns[key])
+    return most
+
+
+def _some(at: Sequence[int], results: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(results[i] for i in at)
 
 
 def _downwards(graph: Graph, ordered: Sequence[Any]) -> list[Any]:

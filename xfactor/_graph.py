@@ -275,14 +275,15 @@ def unpack(
         own = f"{name}-{k}"
         note(own, own_chunks, meta.dtype.itemsize)
         which = None if len(outs) == 1 else k
-        layer = {(own, *ix, *extra): (_pick, (name, *ix), which) for ix in indices}
+        layer = {(own, *ix, *extra): (pick, (name, *ix), which) for ix in indices}
         layers: dict[str, Any] = {**graph.layers, own: layer}
         needs: dict[str, Any] = {**graph.dependencies, own: {name}}
         results.append(da.Array(HighLevelGraph(layers, needs), own, own_chunks, meta=meta))
     return results
 
 
-def _pick(block: Any, k: int | None) -> Any:
+def pick(block: Any, k: int | None) -> Any:
+    """One of the outputs of a block, not copied."""
     return block if k is None else block[k]
 
 

@@ -7,6 +7,7 @@ same order, so many at once, results forgotten after their last use.
 import heapq
 import math
 import os
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 
 import xarray as xr
 from dask._task_spec import DataNode, GraphNode
+from dask.array import empty
 from dask.array.core import Array
 from dask.base import flatten
 from dask.order import order
@@ -168,6 +170,30 @@ def plan(
     )
 
 
+def as_stored(x: xr.Dataset) -> xr.Dataset:
+    """Return a lazy Dataset as if it had been written: to plan what will be made of it.
+
+    Parameters
+    ----------
+    x
+        Lazy variables, however they are made.
+
+    Returns
+    -------
+    xarray.Dataset
+        The same labels, dtypes and chunks; not to be computed.
+    """
+
+    def unread(v: xr.DataArray) -> xr.DataArray:
+        if v.chunks is None:
+            return v
+        array = empty(v.shape, dtype=v.dtype, chunks=v.chunks, name=f"stored-{uuid.uuid4().hex}")
+        _graph.note(array.name, array.chunks, array.dtype.itemsize)
+        return v.copy(data=array)
+
+    return x.map(unread, keep_attrs=True)
+
+
 def _active_workers() -> int:
     client = _schedulers.client()
     return len(client.scheduler_info(n_workers=-1)["workers"]) if client else 0
@@ -192,6 +218,11 @@ class _Sized:
             + COPIED * sum(self.gives[d] for d in low[k].dependencies)
             for k in low
         }
+        for key, task in low.items():  # a view: its bytes are no longer those of the whole block
+            if getattr(task, "func", None) is _graph.pick:
+                (block,) = task.dependencies
+                self.gives[block] = max(0.0, self.gives[block] - self.gives[key])
+                self.works[key] = 0.0
         self.graph: dict[Any, Any] = low
         if merge:
             self._merge(_fusion.merged(low, self.wanted))

@@ -92,7 +92,8 @@ def _on(cluster: Any, drawn: _fusion.Drawn, progress: bool) -> dict[Any, tuple[A
     from distributed.scheduler import KilledWorker, NoWorkerError
 
     keys = list(dict.fromkeys(k for k, _ in drawn.found.values()))
-    futures = cluster.get(drawn.graph, keys, sync=False)
+    with dask.annotate(priority=drawn.ranks.get):  # by dates: dask's order may open many blocks
+        futures = cluster.get(drawn.graph, keys, sync=False)
     try:
         if progress:
             with contextlib.suppress(TimeoutError):

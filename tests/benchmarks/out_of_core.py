@@ -6,8 +6,8 @@ both approaches run over it. Each step is a process of its own that may not allo
 a stored chunk is counted: a result that needs a field has read each of its chunks once, or twice if
 it needs returns again after the betas of the whole history.
 
-``--calibrate`` measures instead what `xfactor demo` needs at several sizes, for the two constants
-in `xfactor.cli` that choose chunks and threads under ``--memory-limit``.
+``--calibrate`` measures instead what `xfactor demo` needs at several sizes, beside what its plan
+says: chunks and threads are chosen by it under ``--memory-limit``.
 """
 
 import argparse
@@ -34,7 +34,6 @@ from zarr.storage import LocalStore
 
 import xfactor as xf
 from xfactor import lecture, runs
-from xfactor.cli import lecture as command
 from xfactor.cli import options
 from xfactor.kernels.simulate import FIELDS
 
@@ -98,8 +97,9 @@ def simulate(folder: Path, size: Size) -> str:
     )
 
 
-def _approaches(folder: Path) -> tuple[xr.Dataset, xr.Dataset]:
-    fields = xf.open_panel(folder / "panel.zarr")
+def approaches(folder: Path, dates: slice = slice(None)) -> tuple[xr.Dataset, xr.Dataset]:
+    """Both approaches on dates of the stored panel."""
+    fields = xf.open_panel(folder / "panel.zarr").isel(date=dates)
     traits = lecture.characteristics(fields)
     one = lecture.approach_one(fields, traits, lecture.largest_names(fields))
     return one, lecture.approach_two(fields, traits)
@@ -107,7 +107,7 @@ def _approaches(folder: Path) -> tuple[xr.Dataset, xr.Dataset]:
 
 def factor_returns(folder: Path, size: Size) -> str:
     """Approach 1: factor returns and full-sample sensitivities."""
-    one, _ = _approaches(folder)
+    one, _ = approaches(folder)
     names = ["factor_return", "sensitivity", "sensitivity_stderr", "sensitivity_tvalue"]
     (done,) = xf.compute(one[names])
     return "sensitivity " + _listed(done.sensitivity)
@@ -115,7 +115,7 @@ def factor_returns(folder: Path, size: Size) -> str:
 
 def asset_betas(folder: Path, size: Size) -> str:
     """Approach 1: rolling betas of every asset, written to a store."""
-    one, _ = _approaches(folder)
+    one, _ = approaches(folder)
     betas = one.asset_beta.transpose("date", "asset", ...)
     path = xf.write_panel(xr.Dataset({"beta": betas}), folder / "betas.zarr")
     last = xf.open_panel(path).beta[-1].load()
@@ -124,14 +124,14 @@ def asset_betas(folder: Path, size: Size) -> str:
 
 def cross_sections(folder: Path, size: Size) -> str:
     """Approach 2: standardized exposures, a regression per date, premia with their errors."""
-    _, two = _approaches(folder)
+    _, two = approaches(folder)
     (done,) = xf.compute(two)
     return "premium t " + _listed(done.premium_tvalue)
 
 
 def two_pass(folder: Path, size: Size) -> str:
     """Betas of every asset over the whole history, then premia across assets: Fama-MacBeth."""
-    one, _ = _approaches(folder)
+    one, _ = approaches(folder)
     returns = xf.open_panel(folder / "panel.zarr").returns
     (fit,) = xf.compute(xf.fama_macbeth(returns, factors=one.factor_return))
     return f"premium {_listed(1e4 * fit.premium)} bp"
@@ -139,7 +139,7 @@ def two_pass(folder: Path, size: Size) -> str:
 
 def together(folder: Path, size: Size) -> str:
     """Both approaches at once, with the quantiles of the betas of every asset."""
-    one, two = _approaches(folder)
+    one, two = approaches(folder)
     done, cross = xf.compute(one.drop_vars("asset_beta"), two)
     return f"sensitivity {_listed(done.sensitivity)}; premium t {_listed(cross.premium_tvalue)}"
 
@@ -329,7 +329,10 @@ def calibrate(sizes: Sequence[Size]) -> None:
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
             m = run_step("demo", Path(folder), size, 0)
-        peak, planned = m.peak_bytes, command.peak(size.chunk_dates, size.assets, size.threads)
+        peak = m.peak_bytes
+        planned = runs.planned_demo(
+            size.dates, size.assets, size.chunk_dates, workers=0, threads=size.threads
+        ).peak_bytes
         print(table.format(
             size.dates, size.assets, size.chunk_dates, size.threads, f"{peak / 1e6:.0f}",
             f"{planned / 1e6:.0f}", f"{planned / peak:.2f}" if peak else m.outcome,

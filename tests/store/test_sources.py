@@ -12,15 +12,10 @@ FIELDS = ("close", "market")
 ASSETS = [3, 1, 2]
 
 
-@pytest.fixture(params=["zarr", "icechunk"])
-def store(request, tmp_path):
+@pytest.fixture
+def store(address):
     whole = m.drawn(pd.date_range("2020-01-01", periods=20), ASSETS, 1)
     whole = whole[["close", "market", "weight"]].drop_vars("factor", errors="ignore")
-    if request.param == "icechunk":
-        pytest.importorskip("icechunk")
-        address = f"icechunk://{tmp_path}/p"
-    else:
-        address = tmp_path / "p.zarr"
     xf.write_panel(whole.isel(date=slice(10)).chunk(date=4), address)
     return address, whole
 

@@ -68,8 +68,9 @@ def running(args: argparse.Namespace) -> Iterator[int | None]:
 
 def memory_of(args: argparse.Namespace) -> int | None:
     """Return the memory that each worker has, or this process may use; None if nothing says."""
-    if args.memory_limit is not None or args.scheduler is None:
-        return args.memory_limit
+    limit: int | None = args.memory_limit
+    if limit is not None or getattr(args, "scheduler", None) is None:
+        return limit
     from distributed import get_client
 
     workers = get_client().scheduler_info(n_workers=-1)["workers"].values()
@@ -120,7 +121,7 @@ def _connected(distributed: Any, args: argparse.Namespace) -> Iterator[Any]:
         )
     try:
         client = distributed.Client(args.scheduler, security=security, timeout=REACH)
-    except (OSError, TimeoutError, ValueError, TypeError) as problem:
+    except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as problem:
         why = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise error(
             f"no scheduler answered at {args.scheduler} ({why})",

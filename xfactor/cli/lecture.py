@@ -1,25 +1,19 @@
 """``xfactor demo`` and ``xfactor run``: the lecture."""
 
 import argparse
-import math
 import os
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import dask
 
 from xfactor import lecture, runs
+from xfactor._plan import Plan
 from xfactor.cli import cluster
 from xfactor.cli.options import count, momentum, symbols, terminal
-from xfactor.panel import error
-from xfactor.store import layout, open_panel
-
-# Peak memory of the lecture: what the interpreter, the libraries and the compiled kernels need,
-# and arrays of the size of one chunk, most of them for the graph and a few for each thread.
-# `python -m tests.benchmarks.out_of_core --calibrate` prints measured peaks beside the plan.
-BASE_BYTES = 600_000_000
-ARRAYS = 100
-ARRAYS_PER_THREAD = 10
+from xfactor.store import layout
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -82,79 +76,72 @@ def _legs_option(p: argparse.ArgumentParser) -> None:
 
 def _demo(args: argparse.Namespace) -> None:
     started = time.perf_counter()
-    chunk_dates, threads = plan(args.assets, args.memory_limit, layout.CHUNK_DATES)
-    print(f"Simulating {args.dates} dates x {args.assets} assets, seed {args.seed}.\n")
-    with cluster.running(args), dask.config.set(num_workers=threads):
-        result = runs.run_demo(
-            args.out, dates=args.dates, assets=args.assets, seed=args.seed,
-            chunk_dates=chunk_dates, min_names=args.min_names, progress=terminal(),
-        )  # fmt: skip
+    with cluster.running(args) as workers:
+        chunk_dates, threads = _chunks_and_threads(args, workers)
+        print(f"Simulating {args.dates} dates x {args.assets} assets, seed {args.seed}.\n")
+        with dask.config.set(num_workers=threads):
+            result = runs.run_demo(
+                args.out, dates=args.dates, assets=args.assets, seed=args.seed,
+                chunk_dates=chunk_dates, min_names=args.min_names, progress=terminal(),
+            )  # fmt: skip
     _print(result, started)
+
+
+def _chunks_and_threads(args: argparse.Namespace, workers: int | None) -> tuple[int, int]:
+    """Choose dates in a chunk and threads that stay below the limit: the largest that do."""
+    limit, threads = cluster.memory_of(args), os.cpu_count() or 1
+    if limit is None:
+        return layout.CHUNK_DATES, threads
+    plans = partial(
+        runs.planned_demo, args.dates, args.assets, workers=workers or 0, memory_limit=limit
+    )
+    for dates in (layout.CHUNK_DATES, 128, 64):  # a thread saves little, a chunk saves much
+        for n in range(threads, 0, -1):
+            planned = plans(dates, threads=n)
+            if planned.fits:
+                return dates, n
+    planned.check()
+    return dates, 1
 
 
 def _run(args: argparse.Namespace) -> None:
     started = time.perf_counter()
-    sizes = open_panel(args.store, start=args.start, end=args.end)
-    stored = max(sizes.chunksizes["date"])
-    _, threads = plan(sizes.sizes["asset"], args.memory_limit, stored, fixed=True)
-    with cluster.running(args), dask.config.set(num_workers=threads):
-        result = runs.run_lecture(
-            args.store, args.out, start=args.start, end=args.end,
-            symbols=args.portfolio,
-            fraction=args.fraction, n=args.names, min_names=args.min_names, window=args.window,
-            momentum=args.momentum,
-            resume=args.resume, only_new=args.only_new,
-            progress=terminal(),
-        )  # fmt: skip
+    legs = {"fraction": args.fraction, "n": args.names, "min_names": args.min_names}
+    asked = {"start": args.start, "end": args.end, "window": args.window,
+             "momentum": args.momentum, **legs}  # fmt: skip
+    with cluster.running(args) as workers:
+        planned = partial(runs.planned_lecture, args.store, **asked)
+        if args.plan:
+            print(planned(workers=workers or 0, memory_limit=cluster.memory_of(args)))
+            return
+        threads = threads_within(args, workers, planned)
+        with dask.config.set(num_workers=threads):
+            result = runs.run_lecture(
+                args.store, args.out, symbols=args.portfolio, resume=args.resume,
+                only_new=args.only_new, progress=terminal(), **asked,
+            )  # fmt: skip
     _print(result, started)
 
 
-def plan(
-    n_assets: int, limit: int | None, chunk_dates: int, fixed: bool = False
-) -> tuple[int, int]:
-    """Choose dates in a chunk and threads so that the lecture stays below a memory limit.
-
-    Parameters
-    ----------
-    n_assets
-        Assets of the panel.
-    limit
-        Bytes; None for no limit.
-    chunk_dates
-        Dates in a chunk, at the most.
-    fixed
-        The chunks are there already: only the threads can be chosen.
-
-    Returns
-    -------
-    tuple of int
-        Dates in a chunk, threads.
+def threads_within(
+    args: argparse.Namespace, workers: int | None, planned: Callable[..., Plan]
+) -> int:
+    """Return as many threads as fit the limit.
 
     Raises
     ------
     PanelError
-        If the limit is too small.
+        If not even one thread fits.
     """
-    threads = os.cpu_count() or 1
+    limit, threads = cluster.memory_of(args), os.cpu_count() or 1
     if limit is None:
-        return chunk_dates, threads
-    sizes = [chunk_dates] if fixed else [chunk_dates, 128, 64]
-    for dates in sizes:  # a thread saves little, a chunk saves much
-        for workers in range(threads, 0, -1):
-            if peak(dates, n_assets, workers) <= limit:
-                return dates, workers
-    least = peak(dates, n_assets, 1)
-    raise error(
-        f"--memory-limit is {limit / 1e9:.3g} GB",
-        f"about {least / 1e9:.3g} GB for chunks of {dates} dates x {n_assets} assets",
-        f"Use --memory-limit {math.ceil(least / 1e8) / 10}GB"
-        + (", or a store of smaller chunks" * fixed),
-    )
-
-
-def peak(dates: int, n_assets: int, threads: int) -> float:
-    """Return the bytes that the lecture needs."""
-    return BASE_BYTES + (ARRAYS + threads * ARRAYS_PER_THREAD) * dates * n_assets * 8
+        return threads
+    for n in range(threads, 0, -1):
+        found = planned(workers=workers or 0, threads=n, memory_limit=limit)
+        if found.fits:
+            return n
+    found.check()
+    return 1
 
 
 def _print(result: runs.LectureRun, started: float) -> None:

@@ -2,15 +2,16 @@
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 
 import dask
 
+from xfactor import runs
 from xfactor.cli.cluster import memory_option
-from xfactor.cli.lecture import plan
+from xfactor.cli.lecture import threads_within
 from xfactor.cli.options import count, counts, momentum, symbols, terminal
 from xfactor.lecture import MIN_NAMES
-from xfactor.store import open_panel
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -50,14 +51,14 @@ def _report(args: argparse.Namespace) -> None:
     from xfactor.report import write_report  # brings matplotlib, which the others do not need
 
     started = time.perf_counter()
-    sizes = open_panel(args.store, start=args.start, end=args.end)
-    stored = max(sizes.chunksizes.get("date", (sizes.sizes["date"],)))
-    _, threads = plan(sizes.sizes["asset"], args.memory_limit, stored, fixed=True)
+    asked = {"start": args.start, "end": args.end, "window": args.window,
+             "momentum": args.momentum, "fraction": args.fraction, "n": args.names,
+             "min_names": args.min_names}  # fmt: skip
+    # The lecture is the largest of what the page computes, one after another.
+    threads = threads_within(args, None, partial(runs.planned_lecture, args.store, **asked))
     with dask.config.set(num_workers=threads):
         path = write_report(
-            args.store, args.output, start=args.start, end=args.end, symbols=args.portfolio,
-            signals=args.signals, fraction=args.fraction, n=args.names, min_names=args.min_names,
-            window=args.window, momentum=args.momentum, horizons=args.horizons, bins=args.bins,
-            title=args.title, progress=terminal(),
+            args.store, args.output, symbols=args.portfolio, signals=args.signals,
+            horizons=args.horizons, bins=args.bins, title=args.title, progress=terminal(), **asked,
         )  # fmt: skip
     print(f"{path}: {path.stat().st_size / 1e3:,.0f} kB, {time.perf_counter() - started:.1f} s.")

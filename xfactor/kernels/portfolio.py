@@ -1,9 +1,12 @@
 """Weights and returns of portfolios, a row at a time."""
 
+from typing import Any
+
 import numpy as np
 
-from xfactor.kernels._blocks import row_blocks
-from xfactor.kernels.rank import rank_rows
+from xfactor.kernels._blocks import compilable, row_blocks
+from xfactor.kernels._compile import kernel, summing
+from xfactor.kernels.select import MISSING, counts, end_rows
 
 
 def long_short_rows(
@@ -22,15 +25,33 @@ def long_short_rows(
     """
     out = np.empty(x.shape, dtype=x.dtype)
     for rows in row_blocks(*x.shape):
-        size = np.ones(x[rows].shape) if not sizes else sizes[0][rows].astype(np.float64)
-        score = np.where((size > 0) & np.isfinite(size), x[rows], np.nan).astype(x.dtype)
-        ranks = rank_rows(score, order=order)
-        valid = np.isfinite(ranks).sum(axis=1, keepdims=True)
-        share = np.maximum((fraction * valid + 1e-9).astype(np.int64), 1) if fraction else n
-        count = np.minimum(np.asarray(share), valid // 2)
-        weights = _leg(ranks > valid - count, size) - _leg(ranks <= count, size)
-        out[rows] = np.where(np.isfinite(ranks) & (count >= least), weights, np.nan)
+        score = x[rows]
+        if sizes:
+            size = sizes[0][rows].astype(np.float64)
+            score = np.where((size > 0) & np.isfinite(size), score, np.nan).astype(x.dtype)
+        valid = counts(score)
+        share: Any = n
+        if fraction:
+            share = np.maximum((fraction * valid + 1e-9).astype(np.int64), 1)
+        count = np.minimum(share, valid // 2)
+        sides = np.empty(score.shape, dtype=np.int8)
+        end_rows(score, count, count, order, sides)
+        if sizes:
+            weights = _leg(sides == 1, size) - _leg(sides == -1, size)
+            out[rows] = np.where((sides > MISSING) & (count >= least)[:, None], weights, np.nan)
+        else:
+            _equal_legs(sides, count, least, out[rows])
     return out
+
+
+@kernel
+def _equal_legs(sides, count, least, out):  # type: ignore[no-untyped-def]
+    for r in range(len(sides)):
+        enough = count[r] >= least
+        share = 1.0 / max(count[r], 1)
+        for j in range(sides.shape[1]):
+            side = sides[r, j]
+            out[r, j] = side * share if enough and side != MISSING else np.nan
 
 
 def _leg(chosen: np.ndarray, size: np.ndarray) -> np.ndarray:
@@ -42,25 +63,52 @@ def _leg(chosen: np.ndarray, size: np.ndarray) -> np.ndarray:
 def portfolio_return_rows(weights: np.ndarray, returns: np.ndarray) -> np.ndarray:
     """Return of each row's portfolio (row,); each leg is spread over its known returns."""
     out = np.empty(len(weights), dtype=returns.dtype)
-    for rows in row_blocks(*weights.shape):
-        w, r = weights[rows].astype(np.float64), returns[rows].astype(np.float64)
-        given = np.isfinite(w)
-        known = given & np.isfinite(r)
-        w = np.where(given, w, 0.0)
-        long = _leg_return(np.maximum(w, 0.0), r, known)
-        short = _leg_return(np.maximum(-w, 0.0), r, known)
-        out[rows] = np.where(given.any(axis=1), long - short, np.nan)
+    _portfolio_returns(compilable(weights), compilable(returns), out)
     return out
 
 
-def _leg_return(w: np.ndarray, r: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Sum of w r over known cells, scaled up to the leg's whole weight; NaN if none is known."""
-    whole = w.sum(axis=1)
-    w = np.where(known, w, 0.0)
-    reached = w.sum(axis=1)
-    earned = (w * np.where(known, r, 0.0)).sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(whole > 0, earned * (whole / np.where(reached > 0, reached, np.nan)), 0.0)
+@kernel
+def _portfolio_returns(weights, returns, out):  # type: ignore[no-untyped-def]
+    for r in range(len(weights)):
+        held, long, long_known, long_earned, short, short_known, short_earned = _leg_sums(
+            weights[r], returns[r]
+        )
+        result = 0.0 if held > 0 else np.nan
+        if long > 0.0:
+            result += long_earned * (long / (long_known if long_known > 0.0 else np.nan))
+        if short > 0.0:
+            result -= short_earned * (short / (short_known if short_known > 0.0 else np.nan))
+        out[r] = result
+
+
+@summing
+def _leg_sums(weights, returns):  # type: ignore[no-untyped-def]
+    """Names held; of each leg the weight, that of known returns, and what they earn."""
+    held = 0
+    long = 0.0
+    long_known = 0.0
+    long_earned = 0.0
+    short = 0.0
+    short_known = 0.0
+    short_earned = 0.0
+    for j in range(len(weights)):
+        w = np.float64(weights[j])
+        r = np.float64(returns[j])
+        given = abs(w) < np.inf
+        known = abs(r) < np.inf
+        held += 1 if given else 0
+        up = w if given and w > 0.0 else 0.0
+        down = -w if given and w < 0.0 else 0.0
+        own = r if known else 0.0
+        long += up
+        short += down
+        up = up if known else 0.0
+        down = down if known else 0.0
+        long_known += up
+        short_known += down
+        long_earned += up * own
+        short_earned += down * own
+    return held, long, long_known, long_earned, short, short_known, short_earned
 
 
 def leg_rows(legs: np.ndarray, *sizes: np.ndarray, short: bool, least: int) -> np.ndarray:

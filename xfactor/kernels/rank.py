@@ -9,6 +9,7 @@ from xfactor.kernels._blocks import by_rows
 from xfactor.kernels._compile import kernel
 from xfactor.kernels._groups import Groups, groups_of, spread
 from xfactor.kernels.order import mend_run, run_end, sort_rows
+from xfactor.kernels.select import counts, end_rows
 
 ORDINAL, AVERAGE, MIN, MAX, DENSE = range(5)
 METHODS = {"ordinal": ORDINAL, "average": AVERAGE, "min": MIN, "max": MAX, "dense": DENSE}
@@ -57,6 +58,8 @@ def top_rows(
     """
 
     def block(rows: np.ndarray, by: np.ndarray | None) -> np.ndarray:
+        if by is None and exact:
+            return _ends(rows, 0, n, order) == 1
         groups = groups_of(by, rows.shape)
         ranks, size = ranked(rows, groups, ORDINAL if exact else MAX, True, order)
         return ranks > spread(size, groups) - n
@@ -75,10 +78,19 @@ def bottom_rows(
     """True for the `n` smallest of each row and group: the first `n` places of that rank."""
 
     def block(rows: np.ndarray, by: np.ndarray | None) -> np.ndarray:
+        if by is None and exact:
+            return _ends(rows, n, 0, order) == -1
         groups = groups_of(by, rows.shape)
         return ranked(rows, groups, ORDINAL if exact else MIN, True, order)[0] <= n
 
     return by_rows(block, x, by, dtype=np.bool_)
+
+
+def _ends(x: np.ndarray, lowest: int, highest: int, order: np.ndarray | None) -> np.ndarray:
+    """Sides as of `end_rows`, where the numbers are those of all rows."""
+    sides = np.empty(x.shape, dtype=np.int8)
+    n = counts(x)
+    return end_rows(x, np.minimum(lowest, n), np.minimum(highest, n), order, sides)
 
 
 def _rank_block(

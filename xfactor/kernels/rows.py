@@ -8,6 +8,7 @@ from xfactor.kernels._blocks import by_rows, finite, row_blocks
 from xfactor.kernels._groups import Groups, groups_of, spread
 from xfactor.kernels.moments import Moments, moments, scaled
 from xfactor.kernels.order import sorted_rows
+from xfactor.kernels.select import MANY, counts, order_statistics
 
 # The median absolute deviation of a normal distribution is its standard deviation / 1.4826.
 MAD_TO_STD = 1.4826
@@ -38,12 +39,20 @@ def group_quantiles(
     x: np.ndarray, groups: Groups, q: np.ndarray, method: str = "linear"
 ) -> np.ndarray:
     """Quantiles (row, G, len(q)), between order statistics as `method` says."""
-    ordered, first, size = sorted_rows(x, groups)
+    few = groups.one and len(q) <= MANY
+    if few:
+        size = counts(x)[:, None]
+    else:
+        ordered, first, size = sorted_rows(x, groups)
     last = np.maximum(size - 1, 0)[:, :, None]
     place = np.clip(PLACES[method](size[:, :, None], q), 0, last)
     below = np.floor(place).astype(np.int64)
-    a = pick(ordered, first, below)
-    b = pick(ordered, first, np.minimum(below + 1, last))
+    above = np.minimum(below + 1, last)
+    if few:  # neighbours next to each other
+        both = order_statistics(x, np.stack([below, above], axis=3).reshape(len(x), -1))
+        a, b = both[:, None, ::2], both[:, None, 1::2]
+    else:
+        a, b = pick(ordered, first, below), pick(ordered, first, above)
     weight = place - below
     # Both ends of the segment are exact: the same two forms that numpy.quantile uses.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -179,11 +188,18 @@ def _count_limits(
     rows: np.ndarray, groups: Groups, low: float, high: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """The order statistics next to the int(low * n) smallest and int(high * n) largest."""
-    ordered, first, size = sorted_rows(rows, groups)
+    if groups.one:
+        size = counts(rows)[:, None]
+    else:
+        ordered, first, size = sorted_rows(rows, groups)
     # A small nudge is not added to limit * n: int() of the plain product is what scipy does.
     bottom = (low * size).astype(np.int64)
     top = np.maximum(size - 1 - (high * size).astype(np.int64), 0)
-    picked = pick(ordered, first, np.stack([bottom, top], axis=2))
+    places = np.stack([bottom, top], axis=2)
+    if groups.one:
+        picked = order_statistics(rows, places[:, 0])[:, None]
+    else:
+        picked = pick(ordered, first, places)
     return picked[:, :, 0], picked[:, :, 1]
 
 

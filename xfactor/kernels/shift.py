@@ -13,8 +13,9 @@ def lag_rows(
     x: np.ndarray, *, periods: int, fill: Any, offset: int, start: int, stop: int
 ) -> np.ndarray:
     """Row t gets row t - periods; `fill` where that lies before the first row."""
-    out = np.full((stop - start, *x.shape[1:]), fill, dtype=x.dtype)
+    out = np.empty((stop - start, *x.shape[1:]), dtype=x.dtype)
     known = max(periods - start, 0)
+    out[:known] = fill
     if known < stop - start:
         out[known:] = x[start + known - periods : stop - periods]
     return out
@@ -57,8 +58,9 @@ def _changes(
     stop: int,
 ) -> np.ndarray:
     """``change(new, old)`` of each row and the one `periods` before; NaN where it is not finite."""
-    out = np.full((stop - start, *x.shape[1:]), np.nan, dtype=x.dtype)
+    out = np.empty((stop - start, *x.shape[1:]), dtype=x.dtype)
     known = max(periods - start, 0)
+    out[:known] = np.nan
     for rows in row_blocks(stop - start - known, x[0].size if len(x) else 0):
         first, last = start + known + rows.start, start + known + rows.stop
         # In float64: a return of 1e-4 has 3 digits left after 1.0001 was rounded to float32.

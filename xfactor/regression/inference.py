@@ -1,9 +1,14 @@
 """Means with errors that allow for autocorrelation."""
 
+from functools import partial
+
+import numpy as np
 import xarray as xr
 
-from xfactor import panel
-from xfactor.regression.time_series import history
+from xfactor import _apply, panel
+from xfactor.kernels import hac
+from xfactor.regression import _design
+from xfactor.regression.time_series import history, lags_of
 
 
 def newey_west(
@@ -44,9 +49,30 @@ def newey_west(
     panel.one_array(x, "newey_west")
     panel.check_dim(x, dim, "newey_west")
     aside = {panel.FACTOR: "series_"} if panel.FACTOR in x.dims else {}
-    x = panel.as_float(x).rename(aside)  # here "factor" is not what is regressed on
+    x = panel.as_float(x)
+    if x.nbytes <= _apply.KEPT:
+        return _at_once(x, lags, dim)
+    x = x.rename(aside)  # here "factor" is not what is regressed on
     fit = history(x, [], [], True, "newey_west", lags, 1, dim, "newey_west")
     names = {"alpha": "mean", "alpha_stderr": "stderr", "alpha_tvalue": "tvalue"}
     back = {new: old for old, new in aside.items()}
     keep = fit[[*names, "n_obs"]].drop_dims(panel.FACTOR, errors="ignore")
     return keep.rename(names | back).assign_attrs(fit.attrs)
+
+
+def _at_once(x: xr.DataArray, lags: int | None, dim: str) -> xr.Dataset:
+    """The same of series that are small enough to be looked at whole, in one task."""
+    n = lags_of(lags, x.sizes[dim])
+    if x.chunks is not None:
+        x = x.chunk({dim: -1})
+    each = _apply.Out((), x.dtype)
+    mean, _, stderr, n_obs = _apply.along(
+        partial(_mean_rows, lags=n), [_apply.Arg(x, (dim,))],
+        [each, each, each, _apply.Out((), np.int32)], what="newey_west",
+    )  # fmt: skip
+    found = {"mean": mean, "stderr": stderr, "tvalue": _design.tvalue(mean, stderr)}
+    return xr.Dataset(found | {"n_obs": n_obs}, attrs={"se": "newey_west", "lags": n})
+
+
+def _mean_rows(x: np.ndarray, *, lags: int) -> tuple[np.ndarray, ...]:
+    return hac.mean_rows(x, np.full(len(x), lags))

@@ -128,7 +128,7 @@ def history(
     residual = _design.residual(y, arrays, beta, alpha if intercept else None)
     attrs: dict[str, Any] = {"se": se}
     if se != "ols":
-        attrs["lags"] = 0 if se == "white" else _lags(lags, y.sizes[dim])
+        attrs["lags"] = 0 if se == "white" else lags_of(lags, y.sizes[dim])
         lazy = any(a.chunks is not None for a in (y, *arrays))
         e = residual if lazy else residual.compute(scheduler="threads")
         second = [x_mean, root, n_obs]
@@ -155,7 +155,8 @@ def history(
     return xr.Dataset(fit, attrs=attrs)
 
 
-def _lags(lags: int | None, n_dates: int) -> int:
+def lags_of(lags: int | None, n_dates: int) -> int:
+    """Lags asked for, or the usual number."""
     return _design.default_lags(n_dates) if lags is None else panel.positive("lags", lags, 0)
 
 

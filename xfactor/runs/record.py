@@ -36,7 +36,9 @@ class Record:
     finished: bool = False
 
     def save(self, out: Path) -> "Record":
-        """Write it to the folder of a run, in one step."""
+        """Write it to the folder of a run, in one step; sweep what a killed one has left of it."""
+        for left in out.glob(f"{FILE}.*.partial"):
+            left.unlink(missing_ok=True)
         replace_file(out / FILE, json.dumps(asdict(self), indent=1).encode())
         return self
 

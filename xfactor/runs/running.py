@@ -97,7 +97,9 @@ def run_lecture(
     only_new
         Compute just the dates that were appended to the store since the run in `out`, and those
         from the first chunk on whose values were restated. The results are those of a run on
-        everything. Without a run in `out` compute all.
+        everything, to the bit; if assets were listed in between, older dates may differ in the
+        last digits, for sums over more assets are put together in another order. Without a run
+        in `out` compute all.
     progress
         Show bars on standard error.
 
@@ -131,10 +133,10 @@ def run_lecture(
         raise _panel.error("resume and only_new were given", "one of them", "Leave one out")
     out = Path(out)
     given = source(store, start=start, end=end)
-    _check_fields(given.panel, store, momentum, window)
+    check_fields(given.panel, store, momentum, window)
     held = None if symbols is None else lecture.named_portfolio(given.panel, symbols)
     legs: dict[str, Any] = {"fraction": fraction, "n": n, "min_names": min_names}
-    made = _lazily(given.panel, held, truth, window, momentum, legs)
+    made = lazily(given.panel, held, truth, window, momentum, legs)
     fields = (*FIELDS, "adjusted_close" if "adjusted_close" in given.panel else "close")
     now = given.traces(fields)
     asked = Record(
@@ -170,9 +172,10 @@ def run_lecture(
     return LectureRun(one, two, text, [out / RESULTS, *files], note)
 
 
-def _check_fields(
+def check_fields(
     fields: xr.Dataset, store: str | Path, momentum: tuple[int, int], window: int
 ) -> None:
+    """Refuse a panel that the lecture cannot run on."""
     for name in FIELDS:
         _panel.field(fields, name)
     needed = momentum[0] + window + 2
@@ -184,7 +187,7 @@ def _check_fields(
         )
 
 
-def _lazily(
+def lazily(
     fields: xr.Dataset, held: xr.DataArray | None, truth: xr.Dataset | None, window: int,
     momentum: tuple[int, int], legs: dict[str, Any],
 ) -> xr.Dataset:  # fmt: skip

@@ -1,0 +1,1 @@
+"""xfactor beside other packages, on the same task: ``python -m tests.benchmarks.peers``."""
