@@ -88,7 +88,7 @@ TASKS = {
     "qcut": (1, lambda p: xf.qcut(p.market_cap, 10)),
     "lag": (2, lambda p: xf.lag(p.returns)),
     "rolling_mean": (2, lambda p: xf.rolling_mean(p.returns, window=20)),
-    "ewm_mean": (2, lambda p: xf.ewm_mean(p.returns, halflife=20)),
+    "ewm_mean": (3, lambda p: xf.ewm_mean(p.returns, halflife=20)),
     "cross_sectional_ols": (2, lambda p: xf.cross_sectional_ols(p.returns, exposures(p))),
     "rolling_ols": (2, lambda p: xf.rolling_ols(p.returns, p[["market_returns"]], window=60)),
     "fama_macbeth": (2.3, lambda p: xf.fama_macbeth(p.returns, exposures(p))),
@@ -97,8 +97,8 @@ TASKS = {
         2.3, lambda p: xf.information_coefficient(p.market_cap, p.returns)
     ),
     "ols, no lags": (1.3, lambda p: xf.time_series_ols(p.returns, p[["market_returns"]], se="ols")),
-    "newey_west": (3.5, lambda p: xf.newey_west(p.returns)),
-    "time_series_ols": (3.5, lambda p: xf.time_series_ols(p.returns, p[["market_returns"]])),
+    "newey_west": (3.6, lambda p: xf.newey_west(p.returns)),
+    "time_series_ols": (3.6, lambda p: xf.time_series_ols(p.returns, p[["market_returns"]])),
 }  # fmt: skip
 
 

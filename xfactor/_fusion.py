@@ -11,7 +11,6 @@ import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from dask._task_spec import GraphNode, Task, TaskRef
@@ -21,6 +20,7 @@ from dask.order import order
 
 Graph = Mapping[Any, GraphNode]
 Place = tuple[Any, ...]
+Group = tuple[Place, int]  # a place and a stage
 
 WHOLE: Place = ("whole",)  # what is of no block of dates
 OURS = re.compile(r"xfactor-(\w+)-")  # the public name of an operation, in the name of its tasks
@@ -87,84 +87,116 @@ def drawn_together(arrays: Sequence[Array]) -> Drawn:
 def merged(graph: Graph, wanted: Iterable[Any]) -> Drawn:
     """Merge the tasks of each place and stage."""
     wanted = set(wanted)
-    ordered = sorted(graph, key=order(graph).__getitem__)
-    downwards = _downwards(graph, ordered)
-    groups = _groups(graph, downwards)
-    where = {k: g for g, keys in groups.items() for k in keys}
-    users: dict[Any, set[Any]] = {k: set() for k in graph}
-    for key, task in graph.items():
-        for d in task.dependencies:
-            users[d].add(key)
-    given = {
-        g: tuple(k for k in keys if k in wanted or any(where[u] != g for u in users[k]))
-        for g, keys in groups.items()
-    }
+    ordered = _downwards(graph, sorted(graph, key=order(graph).__getitem__))
+    groups = _groups(graph, ordered)
+    flow = _Flow(graph, groups, _turns(graph, ordered, groups), wanted)
     run = uuid.uuid4().hex
-    names = {g: (_title(groups[g], run), i) for i, g in enumerate(groups)}
+    names = {g: (_title(groups.get(g, ()), run), i) for i, g in enumerate(flow.gives)}
     made = {}
-    turns = _turns(graph, downwards, where)
-    late = {
-        g: [k for k in keys if k in wanted or any(turns[where[u]] > turns[g] for u in users[k])]
-        for g, keys in given.items()
-    }
-    late = {g: keys for g, keys in late.items() if 0 < len(keys) < len(given[g])}
-    kept = {g: (f"kept-{names[g][0]}", names[g][1]) for g in late}
-    for g, keys in groups.items():
-        needs = dict.fromkeys(
-            where[d] for k in keys for d in graph[k].dependencies if where[d] != g
+    for g, gives in flow.gives.items():
+        taken = flow.taken(g)
+        tasks = tuple(graph[k] for k in groups.get(g, ()))
+        inputs = tuple(
+            tuple(k if k in keys else None for k in flow.gives[h]) for h, keys in taken.items()
         )
-        inner = {d for k in keys for d in graph[k].dependencies}
-        small = {n for n in needs if n in late and turns[g] > turns[n]}
-        held = [late[n] if n in small else given[n] for n in needs]
-        inputs = tuple(tuple(k if k in inner else None for k in ks) for ks in held)
-        tasks = tuple(graph[k] for k in keys)
-        call = Merged(tasks, inputs, given[g], _last_uses(tasks, inputs, given[g]))
-        refs = (TaskRef(kept[n] if n in small else names[n]) for n in needs)
-        made[names[g]] = Task(names[g], call, *refs)
-    for g, keys in late.items():
-        at = tuple(map(given[g].index, keys))
-        made[kept[g]] = Task(kept[g], partial(_some, at), TaskRef(names[g]))
-    found = {
-        k: (kept.get(g, names[g]), i)
-        for g in groups
-        for i, k in enumerate(late.get(g, given[g]))
-        if k in wanted
-    }
-    ranks = {names[g]: _rank(g) for g in groups} | dict.fromkeys(kept.values(), 0)
+        call = Merged(tasks, inputs, tuple(gives), _last_uses(tasks, gives))
+        made[names[g]] = Task(names[g], call, *(TaskRef(names[h]) for h in taken))
+    found = {}
+    for key in wanted:
+        holder = flow.holders[key][-1]
+        found[key] = (names[holder], flow.gives[holder].index(key))
     operations = dict.fromkeys(m for k in ordered for m in OURS.findall(_name(k)))
-    return Drawn(made, found, ranks, tuple(operations))
+    return Drawn(made, found, {names[g]: _rank(g) for g in flow.gives}, tuple(operations))
 
 
-def _is_block(group: tuple[Place, int]) -> bool:
+class _Flow:
+    """Which group gives which results, and who takes them where.
+
+    Results that are needed a turn later (or by the caller) wait for all blocks of dates. In one
+    result with blocks of panels they would keep these as long: so the last task of their block
+    that needs the others hands them on; where there is none, a task of their own keeps them.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        groups: dict[Group, list[Any]],
+        turns: dict[Group, int],
+        wanted: set[Any],
+    ) -> None:
+        self.graph, self.groups, self.turns = graph, groups, turns
+        self.where = {k: g for g, keys in groups.items() for k in keys}
+        users: dict[Any, list[Group]] = {k: [] for k in graph}
+        for key, task in graph.items():
+            for d in task.dependencies:
+                users[d].append(self.where[key])
+        # For each result the groups that have it in turn: the one that makes it, those after.
+        self.holders: dict[Any, list[Group]] = {k: [g] for k, g in self.where.items()}
+        self.gives: dict[Group, list[Any]] = {
+            g: [k for k in keys if k in wanted or any(u != g for u in users[k])]
+            for g, keys in groups.items()
+        }
+        for g in sorted(groups, key=lambda g: g[1]):
+            late = [
+                k
+                for k in self.gives[g]
+                if k in wanted or any(turns[u] > turns[g] for u in users[k])
+            ]
+            if 0 < len(late) < len(self.gives[g]):
+                after = self._after(g, users)
+                for key in late:
+                    self.holders[key].append(after)
+                    self.gives.setdefault(after, []).append(key)
+
+    def _after(self, g: Group, users: dict[Any, list[Group]]) -> Group:
+        """The group that holds late results longer than `g`: one of its place, or a new one."""
+        place, stage = g
+        same = {
+            u
+            for k in self.gives[g]
+            for u in users[k]
+            if u[0] == place and u[1] > stage and self.turns[u] == self.turns[g]
+        }
+        return max(same, key=lambda u: u[1], default=(("kept", *place), stage))
+
+    def taken(self, g: Group) -> dict[Group, set[Any]]:
+        """The results that a group takes, by the group that it takes them from."""
+        found: dict[Group, set[Any]] = {}
+        for key in self.groups.get(g, ()):
+            for d in self.graph[key].dependencies:
+                home = self.where[d]
+                if home != g:
+                    later = self.turns[g] > self.turns[home]
+                    found.setdefault(self.holders[d][-1 if later else 0], set()).add(d)
+        for key in self.gives[g]:
+            chain = self.holders[key]
+            at = chain.index(g)
+            if at:
+                found.setdefault(chain[at - 1], set()).add(key)
+        return found
+
+
+def _is_block(group: Group) -> bool:
     return all(isinstance(i, int) for i in group[0])
 
 
-def _rank(group: tuple[Place, int]) -> int:
+def _rank(group: Group) -> int:
     """Blocks of dates one after another, what can be finished of them first."""
     place, stage = group
     return 1000 * -_last(place) + stage if _is_block(group) else 0
 
 
-def _turns(
-    graph: Graph, tasks: Sequence[Any], where: Mapping[Any, tuple[Place, int]]
-) -> dict[tuple[Place, int], int]:
-    """How often the way to a group went from blocks of dates to what is of all of them, and back.
-
-    Results that are needed a turn later (or by the caller) wait for all blocks. They get a task of
-    their own: beside blocks of panels, in one result, they would keep these as long.
-    """
+def _turns(graph: Graph, tasks: Sequence[Any], groups: dict[Group, list[Any]]) -> dict[Group, int]:
+    """How often the way to a group went from blocks of dates to what is of all of them, or back."""
+    where = {k: g for g, keys in groups.items() for k in keys}
     turns: dict[Any, int] = {}
-    most: dict[tuple[Place, int], int] = {}
+    most: dict[Group, int] = {}
     for key in tasks:
         block = _is_block(where[key])
         needs = graph[key].dependencies
         turns[key] = max((turns[d] + (_is_block(where[d]) != block) for d in needs), default=0)
         most[where[key]] = max(most.get(where[key], 0), turns[key])
     return most
-
-
-def _some(at: Sequence[int], results: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(results[i] for i in at)
 
 
 def _downwards(graph: Graph, ordered: Sequence[Any]) -> list[Any]:
@@ -182,10 +214,10 @@ def _downwards(graph: Graph, ordered: Sequence[Any]) -> list[Any]:
     return list(done)
 
 
-def _groups(graph: Graph, tasks: Sequence[Any]) -> dict[tuple[Place, int], list[Any]]:
+def _groups(graph: Graph, tasks: Sequence[Any]) -> dict[Group, list[Any]]:
     places: dict[Any, Place] = {}
     stages: dict[Any, int] = {}
-    groups: dict[tuple[Place, int], list[Any]] = {}
+    groups: dict[Group, list[Any]] = {}
     for key in tasks:
         needs = graph[key].dependencies
         place = places[key] = _place(key, [places[d] for d in needs])
@@ -216,9 +248,7 @@ def _last(place: Place) -> int:
     return place[-1] if place else 0
 
 
-def _last_uses(
-    tasks: Sequence[GraphNode], inputs: Sequence[Sequence[Any]], wanted: Sequence[Any]
-) -> tuple[tuple[Any, ...], ...]:
+def _last_uses(tasks: Sequence[GraphNode], wanted: Sequence[Any]) -> tuple[tuple[Any, ...], ...]:
     """For each task, what is needed by none after it."""
     last: dict[Any, int] = {}
     for i, task in enumerate(tasks):
@@ -226,8 +256,9 @@ def _last_uses(
         for d in task.dependencies:
             last[d] = i
     done: list[list[Any]] = [[] for _ in tasks]
+    given = set(wanted)
     for key, i in last.items():
-        if key not in wanted:
+        if key not in given:
             done[i].append(key)
     return tuple(map(tuple, done))
 
@@ -240,4 +271,5 @@ def _title(keys: Sequence[Any], run: str) -> str:
     """A name that says on the dashboard, and in errors, what a task does."""
     operations = dict.fromkeys(m for k in keys for m in OURS.findall(_name(k)))
     first = operations or dict.fromkeys(_name(k).split("-")[0] for k in keys)
-    return "+".join(list(first)[:4]) + ("+..." if len(first) > 4 else "") + f"-{run}"
+    title = "+".join(list(first)[:4]) + ("+..." if len(first) > 4 else "")
+    return f"{title or 'kept'}-{run}"
