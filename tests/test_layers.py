@@ -14,7 +14,7 @@ ROOT = Path(xfactor.__file__).parent
 # The part of the package a module belongs to is its first name below `xfactor`.
 LAYERS = {
     "panel": 0, "kernels": 0,
-    "_fusion": 0.2, "_schedulers": 0.3, "_inputs": 0.3, "_graph": 0.6, "_plan": 0.7,
+    "_fusion": 0.2, "_schedulers": 0.3, "_inputs": 0.3, "_nbytes": 0.4, "_graph": 0.6, "_plan": 0.7,
     "_apply": 1, "_scan": 1, "cross_section": 1, "time_series": 1,
     "regression": 2, "portfolios": 2, "risk": 2, "evaluation": 2,
     "pipeline": 3, "plot": 3, "report": 3, "lecture": 3, "text": 3,

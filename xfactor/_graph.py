@@ -6,9 +6,8 @@ sees flattened to one axis.
 
 import itertools
 import math
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,7 +17,7 @@ from dask.base import tokenize
 from dask.graph_manipulation import bind, wait_on
 from dask.highlevelgraph import HighLevelGraph
 
-from xfactor import panel
+from xfactor import _nbytes, panel
 from xfactor._inputs import Laid, Out
 
 Kernel = Callable[..., Any]
@@ -187,37 +186,6 @@ def _combine_all(combine: Kernel, parts: list[Any]) -> Any:
 # --- which tasks there are ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Results:
-    """How large the results of the tasks of one name are."""
-
-    chunks: tuple[tuple[int, ...], ...]
-    cell_bytes: float
-
-    def nbytes(self, index: Sequence[int]) -> float:
-        """Bytes of one of them."""
-        cells = math.prod(c[i] for c, i in zip(self.chunks, index, strict=False))
-        return cells * self.cell_bytes
-
-
-# What the graphs made last give, by the names of their tasks: a plan adds it up.
-KNOWN: OrderedDict[str, Results] = OrderedDict()
-MOST_KNOWN = 20_000
-
-
-def note(name: str, chunks: tuple[tuple[int, ...], ...], cell_bytes: float) -> None:
-    """Remember how large the results of tasks are."""
-    KNOWN[name] = Results(chunks, cell_bytes)
-    if len(KNOWN) > MOST_KNOWN:
-        KNOWN.popitem(last=False)
-
-
-def _cell_bytes(outs: Sequence[Out], sizes: dict[str, int]) -> float:
-    return float(
-        sum(np.dtype(o.dtype).itemsize * math.prod(sizes[d] for d in o.core) for o in outs)
-    )
-
-
 def blockwise(laid: Laid, block: Kernel, outs: Sequence[Out]) -> list[Any]:
     """One task per block; blockwise, so that dask fuses it with elementwise work around it."""
     pairs = [p for a, n in zip(laid.arrays, laid.dims, strict=True) for p in (a, n)]
@@ -230,7 +198,7 @@ def blockwise(laid: Laid, block: Kernel, outs: Sequence[Out]) -> list[Any]:
         made = da.blockwise(
             block, ind, *pairs, name=name, new_axes=new, align_arrays=False, meta=meta
         )
-        note(name, made.chunks, made.dtype.itemsize)
+        _nbytes.note(name, made.chunks, made.dtype.itemsize)
         return [made]
     meta = np.empty((0,) * len(laid.loop), dtype=object)
     packed = da.blockwise(
@@ -264,7 +232,7 @@ def unpack(
     """Give each output of a many-valued block an array of its own."""
     indices = list(itertools.product(*[range(len(c)) for c in chunks]))
     results = []
-    note(name, chunks, _cell_bytes(outs, sizes))
+    _nbytes.note(name, chunks, _nbytes.cell_bytes(outs, sizes))
     for k, out in enumerate(outs):
         extra = (0,) * len(out.core)
         meta = np.empty((0,) * (len(chunks) + len(extra)), dtype=out.dtype)
@@ -273,7 +241,7 @@ def unpack(
             results.append(da.Array(graph, name, own_chunks, meta=meta))
             continue
         own = f"{name}-{k}"
-        note(own, own_chunks, meta.dtype.itemsize)
+        _nbytes.note(own, own_chunks, meta.dtype.itemsize)
         which = None if len(outs) == 1 else k
         layer = {(own, *ix, *extra): (pick, (name, *ix), which) for ix in indices}
         layers: dict[str, Any] = {**graph.layers, own: layer}
@@ -338,7 +306,7 @@ def tree(
     # The blocks may be shared with a reduction that combines or finalises them in another way.
     own = f"{name}-{tokenize(combine, finalise, outs)}"
     # Sums of products, to twice the digits, for each column.
-    note(name, ((1,) * len(dates), *chunks), 16.0 * (len(laid.arrays) + 2) ** 2)
+    _nbytes.note(name, ((1,) * len(dates), *chunks), 16.0 * (len(laid.arrays) + 2) ** 2)
     done = f"{own}-final"
     for index in itertools.product(*[range(len(c)) for c in chunks]):
         keys = [(name, i, *index) for i in range(len(dates))]

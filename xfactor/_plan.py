@@ -20,7 +20,7 @@ from dask.array.core import Array
 from dask.base import flatten
 from dask.order import order
 
-from xfactor import _fusion, _graph, _schedulers, panel
+from xfactor import _fusion, _graph, _nbytes, _schedulers, panel
 
 # The interpreter, the libraries and the compiled kernels, in bytes; and what the allocator and the
 # scheduler hold beside the arrays, as a factor. `python -m tests.benchmarks.plan` measures both.
@@ -188,7 +188,7 @@ def as_stored(x: xr.Dataset) -> xr.Dataset:
         if v.chunks is None:
             return v
         array = empty(v.shape, dtype=v.dtype, chunks=v.chunks, name=f"stored-{uuid.uuid4().hex}")
-        _graph.note(array.name, array.chunks, array.dtype.itemsize)
+        _nbytes.note(array.name, array.chunks, array.dtype.itemsize)
         return v.copy(data=array)
 
     return x.map(unread, keep_attrs=True)
@@ -204,7 +204,7 @@ class _Sized:
 
     def __init__(self, arrays: Sequence[Array], *, merge: bool) -> None:
         self.wanted = {k for a in arrays for k in flatten(a.__dask_keys__())}
-        self.known = {a.name: _graph.Results(a.chunks, a.dtype.itemsize) for a in arrays}
+        self.known = {a.name: _nbytes.Results(a.chunks, a.dtype.itemsize) for a in arrays}
         low = _fusion.low_level(arrays)
         self.read: dict[Any, float] = {}
         self.gives: dict[Any, float] = {}
@@ -248,7 +248,7 @@ class _Sized:
         if isinstance(task, DataNode):
             return 0.0  # in memory already
         if isinstance(key, tuple):
-            found = self.known.get(key[0]) or _graph.KNOWN.get(key[0])
+            found = self.known.get(key[0]) or _nbytes.KNOWN.get(key[0])
             if found is not None:
                 return found.nbytes([i for i in key[1:] if isinstance(i, int)])
             if any(word in str(key[0]) for word in ("sum", "mean", "any-", "all-", "count", "max")):
@@ -263,7 +263,7 @@ class _Sized:
             inner = (
                 node.key if isinstance(node.key, tuple) else (str(node.key).split("_.")[0], *index)
             )
-            known = _graph.KNOWN.get(inner[0])
+            known = _nbytes.KNOWN.get(inner[0])
             if known is not None:
                 found.append(known.nbytes([i for i in inner[1:] if isinstance(i, int)]))
         return found
