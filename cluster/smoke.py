@@ -71,7 +71,10 @@ def security(chosen: argparse.Namespace) -> Security | None:
 
 def connect(chosen: argparse.Namespace) -> Client:
     try:
-        return Client(chosen.address, timeout=chosen.timeout, security=security(chosen))
+        client = Client(chosen.address, timeout=chosen.timeout, security=security(chosen))
+        # Seen: connected, and no answer, where the scheduler does not trust our certificate.
+        client.sync(client.scheduler.identity, callback_timeout=chosen.timeout)
+        return client
     except TypeError as problem:  # what distributed raises where certificates are missing
         if "ssl_context" not in str(problem):
             raise
