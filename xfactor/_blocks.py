@@ -83,7 +83,7 @@ def to_columns(
             continue
         lead = a.shape[: a.ndim - len(mine)]
         view = a.reshape(lead + tuple(sizes[d] if d in mine else 1 for d in loop))
-        columns.append(np.broadcast_to(view, lead + shape).reshape((*lead, math.prod(shape))))
+        columns.append(_broadcast(view, lead + shape).reshape((*lead, math.prod(shape))))
     return columns, shape
 
 
@@ -91,7 +91,12 @@ def _to_rows(a: np.ndarray, names: tuple[str, ...], loop: list[str], shape: Any)
     n_core = sum(d not in loop for d in names)
     core = a.shape[a.ndim - n_core :]
     view = a.reshape(tuple(s if d in names else 1 for d, s in zip(loop, shape, strict=True)) + core)
-    return np.broadcast_to(view, shape + core).reshape((math.prod(shape), *core))
+    return _broadcast(view, shape + core).reshape((math.prod(shape), *core))
+
+
+def _broadcast(a: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """As `np.broadcast_to`, whose views are never writable: a kernel would copy them."""
+    return a if a.shape == shape else np.broadcast_to(a, shape)
 
 
 def _sizes(arrays: Sequence[np.ndarray], dims: list[tuple[str, ...]]) -> dict[str, int]:
