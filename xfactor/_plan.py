@@ -32,7 +32,7 @@ DECODED = 2  # times the bytes of a chunk, while it is read
 USABLE = 0.8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """What a computation will take.
 
@@ -97,6 +97,8 @@ class Plan:
             f"{_gb(self.read_bytes)} read, {_gb(self.result_bytes)} of results\n"
             f"peak memory about {_gb(self.peak_bytes)} each{limit}"
         )
+
+    __repr__ = __str__  # at a prompt it is to be read
 
 
 def _gb(n: float) -> str:
