@@ -174,8 +174,10 @@ def runs(
             started = time.perf_counter()
             with dying(client, mean_life, i, patience) as killer:
                 try:
-                    done = lecture_on(folder, betas)
-                    outcome = ""
+                    done, outcome = lecture_on(folder, betas), ""
+                    while not killer.kills:  # a short run may be over before the first death
+                        shutil.rmtree(betas)
+                        done = lecture_on(folder, betas)
                 except Exception as problem:
                     outcome = f"{type(problem).__name__}: {str(problem).splitlines()[0][:150]}"
             seconds = time.perf_counter() - started
