@@ -121,6 +121,8 @@ def _connected(distributed: Any, args: argparse.Namespace) -> Iterator[Any]:
         )
     try:
         client = distributed.Client(args.scheduler, security=security, timeout=REACH)
+        # Refused certificates may show only now: the next call would wait for ever.
+        client.sync(client.scheduler.identity, callback_timeout=REACH)
     except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as problem:
         why = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise error(
