@@ -125,6 +125,19 @@ def test_blocks__wait_for_few_others(stored):
         assert len(drawn.graph[key].dependencies) <= 3
 
 
+def test_wide_panels__are_cut_where_a_block_is_too_large_for_one_task(stored, monkeypatch):
+    wide = xr.Dataset({f"f{i}": stored["returns"] * float(i + 1) for i in range(12)})
+    lazy = arrays(wide.map(lambda x: xf.rolling_mean(xf.rank(x), window=3)))
+    want = dask.compute(*lazy)
+    blocks = len(stored.chunksizes["date"])
+    assert len(_fusion.drawn_together(lazy).graph) <= 2 * blocks
+    monkeypatch.setattr(_fusion, "MOST", 3 * 40 * 40 * 8)  # three fields of a block
+    drawn = _fusion.drawn_together(lazy)
+    assert 4 * blocks <= len(drawn.graph) <= 10 * blocks
+    for got, know in zip(run_merged(lazy), want, strict=True):
+        np.testing.assert_array_equal(got, know)
+
+
 def test_names__say_what_a_task_does(stored):
     drawn = _fusion.drawn_together(arrays(xf.rank(xf.lag(stored.market_cap))))
     titles = {k[0].rsplit("-", 1)[0] for k in drawn.graph}

@@ -14,7 +14,7 @@ ROOT = Path(xfactor.__file__).parent
 # The part of the package a module belongs to is its first name below `xfactor`.
 LAYERS = {
     "panel": 0, "kernels": 0,
-    "_fusion": 0.2, "_schedulers": 0.3, "_inputs": 0.3, "_nbytes": 0.4, "_blocks": 0.4,
+    "_inputs": 0.1, "_nbytes": 0.2, "_blocks": 0.2, "_fusion": 0.3, "_schedulers": 0.4,
     "_graph": 0.6, "_plan": 0.7, "_apply": 1, "_scan": 1, "cross_section": 1, "time_series": 1,
     "regression": 2, "portfolios": 2, "risk": 2, "evaluation": 2,
     "pipeline": 3, "plot": 3, "report": 3, "lecture": 3, "text": 3,
@@ -24,7 +24,7 @@ LAYERS = {
 
 # Beside the layers: what each may import, the upper ones of the layers may import them.
 SIDE = {
-    "store": {"panel", "kernels", "store", "_schedulers"},
+    "store": {"panel", "kernels", "store", "_schedulers", "_nbytes"},
     "identity": {"panel", "store"},
     "ingest": {"panel", "kernels", "store", "identity", "ingest"},
     "simulate": {"panel", "kernels", "_inputs", "_apply", "_scan", "cross_section", "time_series"},

@@ -4,7 +4,8 @@ A scheduler that talks to workers pays for every task and every result, so block
 are read, transformed and regressed within one task. Each task gets a *place* (its block of dates)
 and a *stage*: how often the way to it has changed places. Tasks of one place and stage become one.
 An arrow between two of these leads to a later stage or stays in one place and does not go back,
-so there is no circle, and a block waits for no other block that it does not need.
+so there is no circle, and a block waits for no other block that it does not need. What would be too
+large for one task is cut in parts, in an order in which none needs a later one.
 """
 
 import re
@@ -18,9 +19,14 @@ from dask.array.core import Array
 from dask.base import collections_to_expr, flatten
 from dask.order import order
 
+from xfactor import _nbytes
+
 Graph = Mapping[Any, GraphNode]
 Place = tuple[Any, ...]
 Group = tuple[Place, int]  # a place and a stage
+
+MOST = 2**28  # bytes of results that are drawn together
+PARTS = 1000  # of one place and stage, at the most
 
 WHOLE: Place = ("whole",)  # what is of no block of dates
 OURS = re.compile(r"xfactor-(\w+)-")  # the public name of an operation, in the name of its tasks
@@ -183,7 +189,7 @@ def _is_block(group: Group) -> bool:
 def _rank(group: Group) -> int:
     """Blocks of dates one after another, what can be finished of them first."""
     place, stage = group
-    return 1000 * -_last(place) + stage if _is_block(group) else 0
+    return -_last(place) * 1000 * PARTS + stage if _is_block(group) else 0
 
 
 def _turns(graph: Graph, tasks: Sequence[Any], groups: dict[Group, list[Any]]) -> dict[Group, int]:
@@ -224,7 +230,26 @@ def _groups(graph: Graph, tasks: Sequence[Any]) -> dict[Group, list[Any]]:
         stage = max((stages[d] + (places[d] != place) for d in needs), default=0)
         stages[key] = stage
         groups.setdefault((place, stage), []).append(key)
-    return groups
+    return {
+        (place, stage * PARTS + i): part
+        for (place, stage), keys in groups.items()
+        for i, part in enumerate(_parts(keys))
+    }
+
+
+def _parts(keys: Sequence[Any]) -> list[list[Any]]:
+    """Cut a group where its results would be too large for one task: hundreds of fields, say."""
+    parts: list[list[Any]] = [[]]
+    held = 0.0
+    for key in keys:
+        known = _nbytes.KNOWN.get(key[0]) if isinstance(key, tuple) else None
+        size = 0.0 if known is None else known.nbytes([i for i in key[1:] if isinstance(i, int)])
+        if held + size > MOST and parts[-1] and len(parts) < PARTS:
+            parts.append([])
+            held = 0.0
+        parts[-1].append(key)
+        held += size
+    return parts
 
 
 def _place(key: Any, needs: Sequence[Place]) -> Place:

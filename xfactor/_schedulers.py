@@ -109,7 +109,8 @@ def _on(cluster: Any, drawn: _fusion.Drawn, progress: bool) -> dict[Any, tuple[A
             "Start some (dask worker ADDRESS), or see why theirs ended",
         ) from None
     finally:
-        cluster.cancel([f for f in futures if not f.done()], reason="xfactor stopped")
+        with contextlib.suppress(Exception):  # the cluster may have gone: that is the error to see
+            cluster.cancel([f for f in futures if not f.done()], reason="xfactor stopped")
 
 
 def _show(futures: Sequence[Any]) -> None:

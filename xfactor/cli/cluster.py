@@ -20,6 +20,8 @@ ALIKE = ("python", "dask", "distributed", "numpy", "pandas", "xarray", "zarr", "
 SETTINGS = {
     "distributed.scheduler.no-workers-timeout": "300s",  # tasks end where no worker comes back
     "distributed.comm.timeouts.connect": f"{REACH}s",
+    # A worker that took long to start again would be forgotten for good.
+    "distributed.deploy.lost-worker-timeout": "1h",
 }
 
 

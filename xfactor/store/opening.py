@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 from dask.base import tokenize
 
+from xfactor import _nbytes
 from xfactor import panel as _panel
 from xfactor.store import values
 from xfactor.store.snapshots import Snapshot
@@ -44,6 +45,7 @@ def stored_variable(snapshot: Snapshot, name: str, *, lazy: bool) -> xr.Variable
             fancy=False,
             meta=np.empty((0,) * array.ndim, array.dtype),
         )
+        _nbytes.note(data.name, data.chunks, data.dtype.itemsize)
     else:
         data = array.read()
     return values.decoded(name, xr.Variable(array.dims, data, attrs), array.metadata)
