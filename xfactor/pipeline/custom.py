@@ -259,11 +259,17 @@ def _run(
     else:
         outs_seen = outs
     if len(days):
-        seen = [a[first:stop] for a in inputs]
+        seen = [_read_only(a[first:stop]) for a in inputs]
         others = {k: v[stop - len(days) : stop] for k, v in others.items()}
         run(term, days, assets, outs_seen, seen, scaled, others)
     done = tuple(o[..., None] for o in outs)
     return done if len(done) > 1 else done[0]
+
+
+def _read_only(view: np.ndarray) -> np.ndarray:
+    """What `compute` sees may be the panel's own memory."""
+    view.flags.writeable = False
+    return view
 
 
 def _by_date(

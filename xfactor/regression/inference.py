@@ -63,6 +63,8 @@ def newey_west(
 def _at_once(x: xr.DataArray, lags: int | None, dim: str) -> xr.Dataset:
     """The same of series that are small enough to be looked at whole, in one task."""
     n = lags_of(lags, x.sizes[dim])
+    if n:
+        panel.check_order(x, dim, "newey_west")
     if x.chunks is not None:
         x = x.chunk({dim: -1})
     each = _apply.Out((), x.dtype)
