@@ -61,8 +61,8 @@ def get_pricing(
     ------
     PanelError
         If `panel` is neither a panel nor the path of a store; if a symbol or field is unknown, none
-        is given, or a field has no assets; if a date is none, is given by both its words, or no
-        date is left.
+        is given, or a field has no assets; if `start`, `end` or `on` is not a date without time
+        zone, a date is given by both its words, or no date is left.
 
     Examples
     --------

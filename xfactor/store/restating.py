@@ -59,7 +59,7 @@ def update_panel(
         Before anything is touched: if there is no store; if a date, asset or field is not in the
         store, stands there twice, or is of another dtype or shape; if rows do not fit their table,
         or another process is writing. And, before anything is published, if a field whose attribute
-        ``finite`` is true would hold an infinity.
+        ``finite`` is true would hold an infinity, or nothing can be written there.
     TypeError
         If `cells` is not a Dataset.
 

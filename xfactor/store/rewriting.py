@@ -45,7 +45,8 @@ def rechunk_panel(
     ------
     PanelError
         If there is no store; if `chunk_dates` or `capacity` is not a whole number of at least 1, or
-        there are more assets than `capacity`; if another process is writing.
+        there are more assets than `capacity`; if another process is writing, or nothing can be
+        written there.
 
     Examples
     --------

@@ -55,7 +55,7 @@ def write_panel(
         written; if the path is taken, or with `overwrite` by something else than a panel store; if
         rows do not fit together, another process is writing, or the store cannot resume. And,
         before anything is published, if a field whose attribute ``finite`` is true holds an
-        infinity.
+        infinity, or nothing can be written there.
     TypeError
         If `panel` is not a Dataset.
 
@@ -124,7 +124,8 @@ def add_fields(
         Before anything is touched: if there is no store, a label differs from the store's, or a
         field is there already; if a name, dtype, attribute or the chunks of a field cannot be
         written; if rows do not fit their table, or another process is writing. And, before anything
-        is published, if a field whose attribute ``finite`` is true holds an infinity.
+        is published, if a field whose attribute ``finite`` is true holds an infinity, or nothing
+        can be written there.
 
     Examples
     --------
