@@ -327,12 +327,13 @@ def compute(*objects: Any, progress: bool = False) -> tuple[Any, ...]:
     Returns
     -------
     tuple
-        The objects, numpy-backed.
+        The objects in their order, numpy-backed.
 
     Raises
     ------
     PanelError
-        If a cluster has no workers, or a step takes them with it.
+        If a cluster has no workers, or a step takes them with it; if a chunk of a store cannot be
+        read, or a step itself raises one. Other errors of a step come through as they are.
 
     Notes
     -----

@@ -119,7 +119,8 @@ def plan(
     *results
         DataArrays and Datasets, as for `compute`.
     memory_limit
-        Bytes of each worker, or of this process on threads.
+        Bytes of each worker, or of this process on threads. Of a worker's, 0.8 count: above
+        that it takes no more work.
     workers
         Worker processes of one thread each; by default those of the active
         ``distributed.Client``. 0 for threads of this process.
@@ -131,8 +132,13 @@ def plan(
     Returns
     -------
     Plan
-        ``tasks``, ``read_bytes``, ``peak_bytes``, ``fits``; its text says it in words, and
-        ``check()`` raises if it does not fit.
+        ``tasks``, ``chunks``, ``read_bytes``, ``peak_bytes`` (of each worker), ``fits``; its text
+        says it in words, and ``check()`` raises if it does not fit.
+
+    Raises
+    ------
+    AttributeError
+        If a result is neither a DataArray nor a Dataset.
 
     Notes
     -----

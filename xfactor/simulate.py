@@ -97,7 +97,8 @@ def simulate_panel(
         ``split`` (1 on most days), ``shares_outstanding``, ``market_cap``, ``book_equity``,
         ``book_to_price`` (missing unless book equity is positive), ``sector`` (int16 codes of
         ``flag_meanings``, -1 missing) and ``listed`` (bool); and ``market_returns`` and
-        ``risk_free`` (date,). Money is in USD, returns are decimal. On the last session of its
+        ``risk_free`` (date,). The coordinate ``symbol`` (asset,) holds tickers. Money is in USD,
+        returns are decimal. On the last session of its
         life an asset has no price: its return is the delisting return, -0.3 for a third of them.
         The return into and out of a gap in the prices is missing.
     truth : Dataset
@@ -115,6 +116,16 @@ def simulate_panel(
     -----
     Momentum needs 253 sessions of prices, so before that all its exposures are missing. The
     premia of the styles are larger than in life: five years are enough to see them.
+
+    References
+    ----------
+    Rosenberg, B. (1974). Extra-market components of covariance in security returns. Journal of
+    Financial and Quantitative Analysis 9, 263-274: the model.
+
+    Carhart, M. (1997). On persistence in mutual fund performance. Journal of Finance 52, 57-82:
+    momentum of months -12 to -2.
+
+    Shumway, T. (1997). The delisting bias in CRSP data. Journal of Finance 52, 327-340.
 
     Examples
     --------

@@ -128,6 +128,8 @@ def summary(fit: xr.Dataset) -> Summary:
     ------
     PanelError
         If `fit` is of several assets or dates, or no such result.
+    TypeError
+        If `fit` is not a Dataset.
 
     Examples
     --------

@@ -60,7 +60,22 @@ def top(
     Returns
     -------
     DataArray or Dataset
-        bool, False where missing.
+        bool, shaped as `x`; False where missing.
+
+    Raises
+    ------
+    PanelError
+        If `n` is not a whole number of at least 1, or `exact` neither True nor False; if `x` lacks
+        `dim` or is cut into chunks along it; if the labels along `dim` are of several kinds (ties
+        go by their order); if `where` or `by` does not fit `x`: a dim that `x` lacks, other labels
+        or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool, or `by` not integer codes.
+
+    References
+    ----------
+    zipline-reloaded, API reference: ``zipline.pipeline.Factor.top``.
 
     Examples
     --------
@@ -105,7 +120,22 @@ def bottom(
     Returns
     -------
     DataArray or Dataset
-        bool, False where missing.
+        bool, shaped as `x`; False where missing.
+
+    Raises
+    ------
+    PanelError
+        If `n` is not a whole number of at least 1, or `exact` neither True nor False; if `x` lacks
+        `dim` or is cut into chunks along it; if the labels along `dim` are of several kinds (ties
+        go by their order); if `where` or `by` does not fit `x`: a dim that `x` lacks, other labels
+        or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool, or `by` not integer codes.
+
+    References
+    ----------
+    zipline-reloaded, API reference: ``zipline.pipeline.Factor.bottom``.
 
     Examples
     --------
@@ -160,7 +190,21 @@ def between(
     Returns
     -------
     DataArray or Dataset
-        bool, False where missing.
+        bool, shaped as `x`; False where missing.
+
+    Raises
+    ------
+    PanelError
+        If `low` and `high` are not fractions with 0 <= low <= high <= 1; if `x` lacks `dim` or is
+        cut into chunks along it; if `where` or `by` does not fit `x`: a dim that `x` lacks, other
+        labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool, or `by` not integer codes.
+
+    References
+    ----------
+    zipline-reloaded, API reference: ``zipline.pipeline.Factor.percentile_between``.
 
     Examples
     --------
@@ -214,8 +258,23 @@ def quantile(
     Returns
     -------
     DataArray or Dataset
-        (date,) for one `q`, (date, quantile) for several; with `by` (date, asset) and
-        (date, asset, quantile). Missing on a date, or in a group, without values.
+        (date,) for one `q`, (date, quantile) for several; with `by` (date, asset) and (date, asset,
+        quantile). In the units of `x`. Missing on a date, or in a group, without values.
+
+    Raises
+    ------
+    PanelError
+        If `q` is not made of fractions in [0, 1], `method` is unknown, or `x` has a dim
+        ``quantile``; if `x` lacks `dim` or is cut into chunks along it; if `where` or `by` does not
+        fit `x`: a dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool, or `by` not integer codes.
+
+    References
+    ----------
+    Hyndman, R. and Fan, Y. (1996). Sample quantiles in statistical packages. The American
+    Statistician 50, 361-365.
 
     Examples
     --------
@@ -320,7 +379,27 @@ def qcut(
     Returns
     -------
     DataArray or Dataset
-        int16 labels, 0 for the lowest bucket; -1 where missing.
+        int16 labels, shaped as `x`: 0 for the lowest bucket; -1 where missing.
+
+    Raises
+    ------
+    PanelError
+        If `bins` are neither a number from 1 to 32,767 nor fractions that rise from 0 to 1; if
+        `method` is unknown, or ``"rank"`` with `breakpoints_from`, or with labels along `dim` of
+        several kinds (ties go by their order); if `x` lacks `dim` or is cut into chunks along it;
+        if `where`, `by` or `breakpoints_from` does not fit `x`: a dim that `x` lacks, other labels
+        or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` or
+        `breakpoints_from` is not bool, or `by` not integer codes.
+
+    References
+    ----------
+    Jensen, T., Kelly, B. and Pedersen, L. (2023). Is there a replication crisis in finance? Journal
+    of Finance 78, 2465-2518.
+
+    Fama, E. and French, K. (1993). Common risk factors in the returns on stocks and bonds. Journal
+    of Financial Economics 33, 3-56: breakpoints of NYSE stocks for all.
 
     Examples
     --------

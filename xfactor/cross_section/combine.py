@@ -49,14 +49,28 @@ def neutralize(
     Returns
     -------
     DataArray or Dataset
-        Residuals in the units of `x`: not correlated with the exposures. Missing where `x` or an
-        exposure is, on dates with too few assets, and on dates whose exposures are collinear or
-        constant (within the groups).
+        Residuals, shaped as `x` and in its units: not correlated with the exposures. Missing where
+        `x` or an exposure is, on dates with too few assets, and on dates whose exposures are
+        collinear or constant (within the groups).
+
+    Raises
+    ------
+    PanelError
+        If neither `exposures` nor `by` is given, or an exposure does not vary along `dim`; if
+        `min_obs` is not a whole number of at least 1; if `x` lacks `dim` or is cut into chunks
+        along it; if an exposure, `where`, `by` or `weights` does not fit `x`: a dim that `x` lacks,
+        other labels or other chunks.
+    TypeError
+        If `x` or `exposures` is neither a DataArray nor a Dataset, or `x`, an exposure or `weights`
+        is an array of dates or text; if `where` is not bool, or `by` not integer codes.
 
     References
     ----------
-    Lovell, M. (1963). Seasonal adjustment of economic time series and multiple regression
-    analysis. Journal of the American Statistical Association 58, 993-1010.
+    Frisch, R. and Waugh, F. (1933). Partial time regressions as compared with individual trends.
+    Econometrica 1, 387-401.
+
+    Lovell, M. (1963). Seasonal adjustment of economic time series and multiple regression analysis.
+    Journal of the American Statistical Association 58, 993-1010.
 
     Examples
     --------
@@ -111,7 +125,18 @@ def fillna(
     Returns
     -------
     DataArray or Dataset
-        Values without gaps, but for dates or groups without values; infinities are gaps.
+        Values, shaped as `x` and in its units, without gaps but for dates or groups with fewer than
+        `min_obs` values; infinities are gaps. Missing outside `where`.
+
+    Raises
+    ------
+    PanelError
+        If `method` is unknown, or `min_obs` is not a whole number of at least 1; if `x` lacks `dim`
+        or is cut into chunks along it; if `where` or `by` does not fit `x`: a dim that `x` lacks,
+        other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool, or `by` not integer codes.
 
     Examples
     --------
@@ -161,7 +186,24 @@ def composite(
     Returns
     -------
     DataArray
-        (date, asset), missing where fewer than `min_obs` scores are known.
+        (date, asset), in the units of the scores; missing where fewer than `min_obs` of them are
+        known, or all that are known have weight 0.
+
+    Raises
+    ------
+    PanelError
+        If `x` has no field; if `weights` are not one finite number for each field, or all 0; if
+        `min_obs` is not a whole number from 1 to the number of fields; if a field lacks `dim`, is
+        cut into chunks along it, or does not fit the first one (another dim, other labels or other
+        chunks); if `where` does not fit `x`: a dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or a field is an array of dates or text; if
+        `where` is not bool.
+
+    References
+    ----------
+    Asness, C., Frazzini, A. and Pedersen, L. (2019). Quality minus junk. Review of Accounting
+    Studies 24, 34-112.
 
     Examples
     --------

@@ -53,7 +53,25 @@ def rank(
     Returns
     -------
     DataArray or Dataset
-        Ranks as floats, missing where `x` is.
+        Ranks (numbers, fractions or normal scores) as floats, shaped as `x`; missing where `x` is.
+
+    Raises
+    ------
+    PanelError
+        If `method`, `pct` or `scores` is unknown, `ascending` is neither True nor False, or `pct`
+        is given with normal scores; if `x` lacks `dim` or is cut into chunks along it; if the
+        labels along `dim` are of several kinds (ties go by their order); if `where` or `by` does
+        not fit `x`: a dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool, or `by` not integer codes.
+
+    References
+    ----------
+    zipline-reloaded, API reference: ``zipline.pipeline.Factor.rank``.
+
+    Hazen, A. (1914). Storage to be provided in impounding reservoirs for municipal water supply.
+    Transactions of the American Society of Civil Engineers 77, 1539-1640.
 
     Examples
     --------

@@ -55,11 +55,30 @@ def winsorize(
     Returns
     -------
     DataArray or Dataset
-        Winsorized values.
+        Winsorized values, shaped as `x` and in its units; what is missing stays so.
+
+    Raises
+    ------
+    PanelError
+        If `method` is unknown; if `limits` are not one number or two, of at least 0, and as
+        fractions of a sum below 1; if `x` lacks `dim` or is cut into chunks along it; if `where` or
+        `by` does not fit `x`: a dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool, or `by` not integer codes.
 
     See Also
     --------
     trim : Make the extreme values missing instead.
+
+    References
+    ----------
+    Tukey, J. (1962). The future of data analysis. Annals of Mathematical Statistics 33, 1-67.
+
+    scipy, ``scipy.stats.mstats.winsorize``: the counts, but of missing values too.
+
+    Rousseeuw, P. and Croux, C. (1993). Alternatives to the median absolute deviation. Journal of
+    the American Statistical Association 88, 1273-1283: the factor 1.4826.
 
     Examples
     --------
@@ -100,7 +119,24 @@ def trim(
     Returns
     -------
     DataArray or Dataset
-        The values within the limits.
+        The values within the limits, shaped as `x` and in its units; others are missing.
+
+    Raises
+    ------
+    PanelError
+        If `method` is unknown; if `limits` are not one number or two, of at least 0, and as
+        fractions of a sum below 1; if `x` lacks `dim` or is cut into chunks along it; if `where` or
+        `by` does not fit `x`: a dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool, or `by` not integer codes.
+
+    References
+    ----------
+    Tukey, J. (1962). The future of data analysis. Annals of Mathematical Statistics 33, 1-67.
+
+    Rousseeuw, P. and Croux, C. (1993). Alternatives to the median absolute deviation. Journal of
+    the American Statistical Association 88, 1273-1283: the factor 1.4826.
 
     Examples
     --------
@@ -147,8 +183,27 @@ def zscore(
     Returns
     -------
     DataArray or Dataset
-        z-scores; missing where the deviation is 0: one value, or all equal, or with
-        ``method="robust"`` half of them equal.
+        z-scores, without unit and shaped as `x`; missing where there is no mean (no positive
+        weight) or no deviation: at most `ddof` values, or all equal, or with ``method="robust"``
+        more than half of them equal.
+
+    Raises
+    ------
+    PanelError
+        If `method` is unknown, `ddof` is not a whole number of at least 0, or the robust method
+        gets `ddof` or `weights`; if `x` lacks `dim` or is cut into chunks along it; if `where`,
+        `by` or `weights` does not fit `x`: a dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool, `by` not integer codes, or `weights` not numbers.
+
+    References
+    ----------
+    Rousseeuw, P. and Croux, C. (1993). Alternatives to the median absolute deviation. Journal of
+    the American Statistical Association 88, 1273-1283: the factor 1.4826.
+
+    Menchero, J., Orr, D. and Wang, J. (2011). The Barra US equity model (USE4), methodology notes.
+    MSCI: cap-weighted mean, equal-weighted standard deviation.
 
     Examples
     --------
@@ -201,7 +256,26 @@ def standardize(
     Returns
     -------
     DataArray or Dataset
-        Exposures: mean 0 and standard deviation 1 on each date.
+        Exposures, without unit and shaped as `x`: mean 0 (weighted, with `weights`) and standard
+        deviation 1 (by `ddof`) on each date, or in each group. Missing where those of `zscore` are.
+
+    Raises
+    ------
+    PanelError
+        If `method` is unknown; if `limits` are not one number or two, of at least 0, and as
+        fractions of a sum below 1; if `ddof` is not a whole number of at least 0; if `x` lacks
+        `dim` or is cut into chunks along it; if `where`, `by` or `weights` does not fit `x`: a dim
+        that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool, `by` not integer codes, or `weights` not numbers.
+
+    References
+    ----------
+    Quantopian lecture series: Fundamental Factor Models.
+
+    Menchero, J., Orr, D. and Wang, J. (2011). The Barra US equity model (USE4), methodology notes.
+    MSCI: cap-weighted mean, equal-weighted standard deviation.
 
     Examples
     --------
@@ -233,7 +307,7 @@ def demean(
     x
         Values (date, asset).
     weights
-        Weights of the mean; what has no positive weight does not enter it.
+        Weights of the mean; what has no positive weight does not enter it, but is demeaned too.
     dim
         Dimension to work along.
     where
@@ -244,7 +318,20 @@ def demean(
     Returns
     -------
     DataArray or Dataset
-        Deviations from the mean.
+        Deviations from the mean, shaped as `x` and in its units; missing where there is no mean.
+
+    Raises
+    ------
+    PanelError
+        If `x` lacks `dim` or is cut into chunks along it; if `where`, `by` or `weights` does not
+        fit `x`: a dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool, `by` not integer codes, or `weights` not numbers.
+
+    References
+    ----------
+    zipline-reloaded, API reference: ``zipline.pipeline.Factor.demean``.
 
     Examples
     --------

@@ -184,7 +184,8 @@ def symbols(source: xr.Dataset | str | os.PathLike[str], *, on: Any = None) -> S
     Raises
     ------
     PanelError
-        If `on` is no date; on look-up, if no asset has the symbol.
+        If `source` is neither a panel nor the path of a store, or `on` is no date without time
+        zone; on look-up, if no asset has the symbol.
 
     Examples
     --------

@@ -53,14 +53,16 @@ def get_pricing(
     Returns
     -------
     pandas.DataFrame or pandas.Series
-        Computed. Of a list of symbols and one field: dates x symbols. Of one symbol and a list of
-        fields: dates x fields. Of two lists: dates x (field, symbol), so that
-        ``frame["volume"]`` is dates x symbols. Of one symbol and one field: a series.
+        Computed, in the units of the panel. Of a list of symbols and one field: dates x symbols. Of
+        one symbol and a list of fields: dates x fields. Of two lists: dates x (field, symbol), so
+        that ``frame["volume"]`` is dates x symbols. Of one symbol and one field: a series.
 
     Raises
     ------
     PanelError
-        If a symbol or field is unknown, no date is left, or a date is given by both its words.
+        If `panel` is neither a panel nor the path of a store; if a symbol or field is unknown, none
+        is given, or a field has no assets; if `start`, `end` or `on` is not a date without time
+        zone, a date is given by both its words, or no date is left.
 
     Examples
     --------

@@ -27,8 +27,10 @@ def check_panel(panel: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     PanelError
-        If a dimension or its labels are missing, the dates are not strictly increasing
-        datetimes, or an asset stands there twice.
+        If a dimension or its labels are missing, the dates are not strictly increasing datetimes
+        without time zone, or an asset stands there twice.
+    TypeError
+        If `panel` is not a Dataset.
 
     Examples
     --------

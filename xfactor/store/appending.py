@@ -57,11 +57,14 @@ def append_panel(
     Raises
     ------
     PanelError
-        Before anything is touched: if a date is not later than the store's last, dates are
-        unsorted, double or carry a time zone, assets are double, a field is unknown, missing, or
-        of another dtype or shape, another process is writing, or the store cannot resume. And,
-        before anything is published, if a field whose attribute ``finite`` is true holds an
-        infinity.
+        Before anything is touched: if there is no store; if a date is not later than the store's
+        last, dates are unsorted, double or carry a time zone, or assets are double; if a field is
+        unknown, missing, or of another dtype or shape, or cells or rows do not fit the store; if
+        another process is writing, or the store cannot resume. And, before anything is published,
+        if a field whose attribute ``finite`` is true holds an infinity, or nothing can be written
+        there.
+    TypeError
+        If `panel` or `cells` is not a Dataset.
 
     Examples
     --------

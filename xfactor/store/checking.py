@@ -101,7 +101,8 @@ def check_panel_store(
     Raises
     ------
     PanelError
-        If there is no store.
+        If there is no store, or it is no panel's; with `accept`, if another process is writing.
+        Damage is not raised but named in the result.
 
     Examples
     --------
@@ -209,7 +210,7 @@ def gc_panel_store(path: PathLike, *, backend: str | None = None) -> int:
     Raises
     ------
     PanelError
-        If there is no store, or another process is writing.
+        If there is no store, its metadata is damaged, or another process is writing.
 
     Examples
     --------

@@ -47,9 +47,10 @@ def open_panel(
     Raises
     ------
     PanelError
-        If there is no store, it is no panel, its metadata is damaged, a field is unknown, or no
-        date is left; if there is no such version, or none are kept. And when a field is computed:
-        if a chunk is damaged or not there.
+        If there is no store, it is no panel, its metadata is damaged, a field is unknown, `start`,
+        `end` or `as_of` is not a date, or no date is left; if there is no such version, none are
+        kept, or both `snapshot` and `as_of` are given. And when a field is computed: if a chunk is
+        damaged or not there.
 
     Examples
     --------

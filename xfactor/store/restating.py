@@ -56,8 +56,12 @@ def update_panel(
     Raises
     ------
     PanelError
-        Before anything is touched: if a date, asset or field is not in the store, stands there
-        twice, or is of another dtype or shape; or if another process is writing.
+        Before anything is touched: if there is no store; if a date, asset or field is not in the
+        store, stands there twice, or is of another dtype or shape; if rows do not fit their table,
+        or another process is writing. And, before anything is published, if a field whose attribute
+        ``finite`` is true would hold an infinity, or nothing can be written there.
+    TypeError
+        If `cells` is not a Dataset.
 
     Examples
     --------

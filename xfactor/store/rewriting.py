@@ -44,7 +44,9 @@ def rechunk_panel(
     Raises
     ------
     PanelError
-        If there are more assets than `capacity`, or another process is writing.
+        If there is no store; if `chunk_dates` or `capacity` is not a whole number of at least 1, or
+        there are more assets than `capacity`; if another process is writing, or nothing can be
+        written there.
 
     Examples
     --------

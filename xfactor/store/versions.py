@@ -43,7 +43,7 @@ def store_history(path: PathLike, *, backend: str | None = None) -> pd.DataFrame
     Raises
     ------
     PanelError
-        If there is no store.
+        If there is no store, or its metadata is damaged.
 
     Examples
     --------

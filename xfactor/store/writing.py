@@ -51,8 +51,13 @@ def write_panel(
     Raises
     ------
     PanelError
-        If the panel is not one, its chunks cannot be written, the path is taken, another
-        process is writing, or the store cannot resume.
+        If the panel is not one; if a name, dtype, attribute or the chunks of a field cannot be
+        written; if the path is taken, or with `overwrite` by something else than a panel store; if
+        rows do not fit together, another process is writing, or the store cannot resume. And,
+        before anything is published, if a field whose attribute ``finite`` is true holds an
+        infinity, or nothing can be written there.
+    TypeError
+        If `panel` is not a Dataset.
 
     Notes
     -----
@@ -116,7 +121,11 @@ def add_fields(
     Raises
     ------
     PanelError
-        If a label differs from the store's or a field is there already.
+        Before anything is touched: if there is no store, a label differs from the store's, or a
+        field is there already; if a name, dtype, attribute or the chunks of a field cannot be
+        written; if rows do not fit their table, or another process is writing. And, before anything
+        is published, if a field whose attribute ``finite`` is true holds an infinity, or nothing
+        can be written there.
 
     Examples
     --------

@@ -34,13 +34,29 @@ def decay_linear(
     Returns
     -------
     DataArray or Dataset
-        Weighted means; missing where fewer than `min_obs` values are valid.
+        Weighted means, shaped as `x` and in its units; missing where fewer than `min_obs` values
+        are valid.
+
+    Raises
+    ------
+    PanelError
+        If `window` or `min_obs` is not a whole number of at least 1, or `min_obs` exceeds `window`;
+        if `x` lacks `dim`, or its dates do not strictly increase; if `where` does not fit `x`: a
+        dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool.
 
     Notes
     -----
     The weights are window, window - 1, ... 1 from t backwards, divided by their sum over the valid
     values. (zipline's `LinearWeightedMovingAverage` divides by the sum of all weights, as if a
     missing value were 0.)
+
+    References
+    ----------
+    Kakushadze, Z. (2016). 101 formulaic alphas. Wilmott 2016(84), 72-81, appendix:
+    ``decay_linear``.
 
     Examples
     --------

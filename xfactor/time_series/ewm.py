@@ -48,14 +48,32 @@ def ewm_mean(
     Returns
     -------
     DataArray or Dataset
-        Means; missing where fewer than `min_obs` values are known. At a date whose own value is
-        missing it is that of the values before.
+        Means, shaped as `x` and in its units; missing where fewer than `min_obs` values are known.
+        At a date whose own value is missing it is that of the values before.
+
+    Raises
+    ------
+    PanelError
+        If not just one of `halflife`, `span`, `com` and `alpha` is given, or it is out of its
+        range; if `window` or `min_obs` is not a whole number of at least 1, or `min_obs` exceeds
+        `window`; if `x` lacks `dim`, or its dates do not strictly increase; if `where` does not fit
+        `x`: a dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool.
 
     Notes
     -----
     A value k dates back has the weight (1 - alpha)^k, and the weights are divided by their sum:
     pandas' ``ewm(adjust=True, ignore_na=False)``. Without `window` a date needs all dates before
     it, so that blocks of dates wait for one another; with it they are worked on in parallel.
+
+    References
+    ----------
+    pandas, user guide: windowing operations, exponentially weighted window.
+
+    Roberts, S. (1959). Control chart tests based on geometric moving averages. Technometrics 1,
+    239-250.
 
     Examples
     --------
@@ -104,12 +122,33 @@ def ewm_var(
     Returns
     -------
     DataArray or Dataset
-        Variances; missing where too few values are known. Equal values give exactly 0. At a date
-        whose own value is missing it is that of the values before.
+        Variances, shaped as `x` and in its units squared; missing where too few values are known.
+        Equal values give exactly 0. At a date whose own value is missing it is that of the values
+        before.
+
+    Raises
+    ------
+    PanelError
+        If not just one of `halflife`, `span`, `com` and `alpha` is given, or it is out of its
+        range; if `window` or `min_obs` is not a whole number of at least 1, or `min_obs` exceeds
+        `window`; if `x` lacks `dim`, or its dates do not strictly increase; if `where` does not fit
+        `x`: a dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool.
 
     Notes
     -----
-    pandas' ``ewm(adjust=True, ignore_na=False).var``. It keeps its digits at any level of `x`.
+    With the weights w of `ewm_mean` and that mean m it is sum(w (x - m)^2) / sum(w); without
+    `bias`, that times sum(w)^2 / (sum(w)^2 - sum(w^2)): pandas'
+    ``ewm(adjust=True, ignore_na=False).var``. It keeps its digits at any level of `x`.
+
+    References
+    ----------
+    pandas, user guide: windowing operations, exponentially weighted window.
+
+    J.P. Morgan and Reuters (1996). RiskMetrics technical document, 4th edition, chapter 5: the same
+    weights, about a mean of 0.
 
     Examples
     --------
@@ -159,7 +198,26 @@ def ewm_std(
     Returns
     -------
     DataArray or Dataset
-        Standard deviations, the roots of what `ewm_var` gives.
+        Standard deviations, the roots of what `ewm_var` gives, shaped as `x` and in its units;
+        missing where too few values are known.
+
+    Raises
+    ------
+    PanelError
+        If not just one of `halflife`, `span`, `com` and `alpha` is given, or it is out of its
+        range; if `window` or `min_obs` is not a whole number of at least 1, or `min_obs` exceeds
+        `window`; if `x` lacks `dim`, or its dates do not strictly increase; if `where` does not fit
+        `x`: a dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool.
+
+    References
+    ----------
+    pandas, user guide: windowing operations, exponentially weighted window.
+
+    J.P. Morgan and Reuters (1996). RiskMetrics technical document, 4th edition, chapter 5: the same
+    weights, about a mean of 0.
 
     Examples
     --------
@@ -212,8 +270,26 @@ def ewm_cov(
     Returns
     -------
     DataArray or Dataset
-        Covariances, shaped as `x`; missing where too few dates have both values. At a date that
-        lacks one of them it is that of the dates before.
+        Covariances, shaped as `x`, in the units of `x` times those of `y`; missing where too few
+        dates have both values. At a date that lacks one of them it is that of the dates before.
+
+    Raises
+    ------
+    PanelError
+        If not just one of `halflife`, `span`, `com` and `alpha` is given, or it is out of its
+        range; if `window` or `min_obs` is not a whole number of at least 1, or `min_obs` exceeds
+        `window`; if `x` or `y` lacks `dim`, or its dates do not strictly increase; if `y` or
+        `where` does not fit `x`: a dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or `y` not a DataArray; if one of them is an
+        array of dates or text; if `where` is not bool.
+
+    References
+    ----------
+    pandas, user guide: windowing operations, exponentially weighted window.
+
+    J.P. Morgan and Reuters (1996). RiskMetrics technical document, 4th edition, chapter 5: the same
+    weights, about a mean of 0.
 
     Examples
     --------

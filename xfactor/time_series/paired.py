@@ -44,7 +44,23 @@ def rolling_cov(
     Returns
     -------
     DataArray or Dataset
-        Covariances; missing where fewer than `min_obs` dates are valid, or no more than `ddof`.
+        Covariances, shaped as `x`, in the units of `x` times those of `y`; missing where fewer than
+        `min_obs` dates are valid, or no more than `ddof`.
+
+    Raises
+    ------
+    PanelError
+        If `window` or `min_obs` is not a whole number of at least 1, or `min_obs` exceeds `window`;
+        if `ddof` is not a whole number of at least 0; if `x` or `y` lacks `dim`, or its dates do
+        not strictly increase; if `y` or `where` does not fit `x`: a dim that `x` lacks, other
+        labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or `y` not a DataArray; if one of them is an
+        array of dates or text; if `where` is not bool.
+
+    References
+    ----------
+    Kakushadze, Z. (2016). 101 formulaic alphas. Wilmott 2016(84), 72-81, appendix: ``covariance``.
 
     Examples
     --------
@@ -86,8 +102,22 @@ def rolling_corr(
     Returns
     -------
     DataArray or Dataset
-        Correlations, from -1 to 1; missing where fewer than `min_obs` dates are valid, or either
-        variable is constant.
+        Correlations, from -1 to 1, shaped as `x`; missing where fewer than `min_obs` dates are
+        valid, or either variable is constant.
+
+    Raises
+    ------
+    PanelError
+        If `window` or `min_obs` is not a whole number of at least 1, or `min_obs` exceeds `window`;
+        if `x` or `y` lacks `dim`, or its dates do not strictly increase; if `y` or `where` does not
+        fit `x`: a dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or `y` not a DataArray; if one of them is an
+        array of dates or text; if `where` is not bool.
+
+    References
+    ----------
+    Kakushadze, Z. (2016). 101 formulaic alphas. Wilmott 2016(84), 72-81, appendix: ``correlation``.
 
     Examples
     --------
@@ -128,8 +158,25 @@ def rolling_beta(
     Returns
     -------
     DataArray or Dataset
-        Slopes cov(x, y) / var(y), those of a regression with a constant; missing where fewer than
-        `min_obs` dates are valid, or `y` is constant.
+        Slopes cov(x, y) / var(y), those of a regression with a constant, shaped as `x`, in the
+        units of `x` by those of `y`; missing where fewer than `min_obs` dates are valid, or `y` is
+        constant.
+
+    Raises
+    ------
+    PanelError
+        If `window` or `min_obs` is not a whole number of at least 1, or `min_obs` exceeds `window`;
+        if `x` or `y` lacks `dim`, or its dates do not strictly increase; if `y` or `where` does not
+        fit `x`: a dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or `y` not a DataArray; if one of them is an
+        array of dates or text; if `where` is not bool.
+
+    References
+    ----------
+    Sharpe, W. (1963). A simplified model for portfolio analysis. Management Science 9, 277-293.
+
+    zipline-reloaded, API reference: ``zipline.pipeline.factors.SimpleBeta``.
 
     Examples
     --------

@@ -38,14 +38,29 @@ def cumulative_returns(
     Returns
     -------
     DataArray or Dataset
-        Decimal returns. Since the first date: missing where the return of the date is; a gap
-        earns nothing, and the level before it is carried over it. Of a window: missing where
-        fewer than `min_obs` of its returns are known.
+        Decimal returns, shaped as `x`. Since the first date: missing where the return of the date
+        is; a gap earns nothing, and the level before it is carried over it. Of a window: missing
+        where fewer than `min_obs` of its returns are known.
+
+    Raises
+    ------
+    PanelError
+        If `window` or `min_obs` is not a whole number of at least 1, or `min_obs` exceeds `window`;
+        if `min_obs` is given without `window`; if `x` lacks `dim`, or its dates do not strictly
+        increase; if `where` does not fit `x`: a dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool.
 
     Notes
     -----
     A return of -1 or below is ruin: what is left is 0, for good. What leaves the range of floats
     is missing.
+
+    References
+    ----------
+    Campbell, J., Lo, A. and MacKinlay, C. (1997). The Econometrics of Financial Markets. Princeton
+    University Press, section 1.4.
 
     Examples
     --------
@@ -87,9 +102,23 @@ def drawdown(x: T, *, dim: str = panel.DATE, where: xr.DataArray | None = None) 
     Returns
     -------
     DataArray or Dataset
-        From -1 to 0: wealth over its highest so far, the 1 at the start among them, less 1.
-        Missing where the return is; a gap earns nothing. The lowest of all dates is the
-        ``drawdown`` of `performance`.
+        Decimal, from -1 to 0, shaped as `x`: wealth over its highest so far, the 1 at the start
+        among them, less 1. Missing where the return is; a gap earns nothing. The lowest of all
+        dates is the ``drawdown`` of `performance`.
+
+    Raises
+    ------
+    PanelError
+        If `x` lacks `dim`, or its dates do not strictly increase; if `where` does not fit `x`: a
+        dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool.
+
+    References
+    ----------
+    Grossman, S. and Zhou, Z. (1993). Optimal investment strategies for controlling drawdowns.
+    Mathematical Finance 3, 241-276.
 
     Examples
     --------
@@ -123,9 +152,18 @@ def age(x: T, *, dim: str = panel.DATE, where: xr.DataArray | None = None) -> T:
     Returns
     -------
     DataArray or Dataset
-        0 on the first known date and on those of a change; missing where `x` is (codes, signed
-        integers of at most 4 bytes, where they are -1). Dates without a value count, but are no
-        change: the age goes on if the same value comes back.
+        Sessions, shaped as `x`: 0 on the first known date and on those of a change; missing where
+        `x` is (codes, signed integers of at most 4 bytes, where they are -1). Dates without a value
+        count, but are no change: the age goes on if the same value comes back.
+
+    Raises
+    ------
+    PanelError
+        If `x` lacks `dim`, or its dates do not strictly increase; if `where` does not fit `x`: a
+        dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text, or a Dataset
+        with such a field; if `where` is not bool.
 
     Examples
     --------
@@ -162,14 +200,19 @@ def ffill(
     Returns
     -------
     DataArray or Dataset
-        Values; missing before the first known one, and where it is older than `limit`. Codes
-        (signed integers of at most 4 bytes, -1 is missing) and datetimes keep their dtype, other
-        integers become float64. Masks of a Dataset stay as they are.
+        Values, shaped as `x` and in its units; missing before the first known one, and where it is
+        older than `limit`. Codes (signed integers of at most 4 bytes, -1 is missing) and datetimes
+        keep their dtype, other integers become float64. Masks of a Dataset stay as they are.
 
     Raises
     ------
+    PanelError
+        If `limit` is not a whole number of at least 1; if `x` lacks `dim`, or its dates do not
+        strictly increase; if `where` does not fit `x`: a dim that `x` lacks, other labels or other
+        chunks.
     TypeError
-        If `x` is a mask: nothing in it is missing.
+        If `x` is neither a DataArray nor a Dataset, is a mask (nothing in it is missing) or text;
+        if a field of a Dataset is text; if `where` is not bool.
 
     Examples
     --------

@@ -41,7 +41,17 @@ def rolling_mean(
     Returns
     -------
     DataArray or Dataset
-        Means; missing where fewer than `min_obs` values are valid.
+        Means, shaped as `x` and in its units; missing where fewer than `min_obs` values are valid.
+
+    Raises
+    ------
+    PanelError
+        If `window` or `min_obs` is not a whole number of at least 1, or `min_obs` exceeds `window`;
+        if `x` lacks `dim`, or its dates do not strictly increase; if `where` does not fit `x`: a
+        dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool.
 
     Notes
     -----
@@ -50,6 +60,14 @@ def rolling_mean(
 
     A chunk of dates works again through the `window` - 1 dates before it: keep chunks along date
     no shorter than the window where speed matters.
+
+    References
+    ----------
+    van Herk, M. (1992). A fast algorithm for local minimum and maximum filters on rectangular and
+    octagonal kernels. Pattern Recognition Letters 13, 517-521.
+
+    Gil, J. and Werman, M. (1993). Computing 2-D min, median, and max filters. IEEE Transactions on
+    Pattern Analysis and Machine Intelligence 15, 504-507.
 
     Examples
     --------
@@ -87,8 +105,19 @@ def rolling_sum(
     Returns
     -------
     DataArray or Dataset
-        Sums of the valid values; missing where fewer than `min_obs` are. A missing value adds
-        nothing, so with `min_obs` below `window` sums of unlike counts stand side by side.
+        Sums of the valid values, shaped as `x` and in its units; missing where fewer than `min_obs`
+        are valid. A missing value adds nothing, so with `min_obs` below `window` sums of unlike
+        counts stand side by side.
+
+    Raises
+    ------
+    PanelError
+        If `window` or `min_obs` is not a whole number of at least 1, or `min_obs` exceeds `window`;
+        if `x` lacks `dim`, or its dates do not strictly increase; if `where` does not fit `x`: a
+        dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool.
 
     Examples
     --------
@@ -129,8 +158,24 @@ def rolling_std(
     Returns
     -------
     DataArray or Dataset
-        Standard deviations; missing where fewer than `min_obs` values are valid, or no more
-        than `ddof`. Equal values give exactly 0.
+        Standard deviations, shaped as `x` and in its units; missing where fewer than `min_obs`
+        values are valid, or no more than `ddof`. Equal values give exactly 0.
+
+    Raises
+    ------
+    PanelError
+        If `window` or `min_obs` is not a whole number of at least 1, or `min_obs` exceeds `window`;
+        if `ddof` is not a whole number of at least 0; if `x` lacks `dim`, or its dates do not
+        strictly increase; if `where` does not fit `x`: a dim that `x` lacks, other labels or other
+        chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool.
+
+    References
+    ----------
+    Chan, T., Golub, G. and LeVeque, R. (1983). Algorithms for computing the sample variance:
+    analysis and recommendations. The American Statistician 37, 242-247.
 
     Examples
     --------
@@ -171,8 +216,24 @@ def rolling_var(
     Returns
     -------
     DataArray or Dataset
-        Variances; missing where fewer than `min_obs` values are valid, or no more than `ddof`.
-        Equal values give exactly 0.
+        Variances, shaped as `x` and in its units squared; missing where fewer than `min_obs` values
+        are valid, or no more than `ddof`. Equal values give exactly 0.
+
+    Raises
+    ------
+    PanelError
+        If `window` or `min_obs` is not a whole number of at least 1, or `min_obs` exceeds `window`;
+        if `ddof` is not a whole number of at least 0; if `x` lacks `dim`, or its dates do not
+        strictly increase; if `where` does not fit `x`: a dim that `x` lacks, other labels or other
+        chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool.
+
+    References
+    ----------
+    Chan, T., Golub, G. and LeVeque, R. (1983). Algorithms for computing the sample variance:
+    analysis and recommendations. The American Statistician 37, 242-247.
 
     Examples
     --------
@@ -214,8 +275,23 @@ def rolling_skew(
     Returns
     -------
     DataArray or Dataset
-        Skewness; missing where fewer than `min_obs` or 3 values (2 if `bias`) are valid, or
-        all are equal.
+        Skewness, without unit and shaped as `x`; missing where fewer than `min_obs` or 3 values (2
+        if `bias`) are valid, or all are equal.
+
+    Raises
+    ------
+    PanelError
+        If `window` or `min_obs` is not a whole number of at least 1, or `min_obs` exceeds `window`;
+        if `x` lacks `dim`, or its dates do not strictly increase; if `where` does not fit `x`: a
+        dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool.
+
+    References
+    ----------
+    Joanes, D. and Gill, C. (1998). Comparing measures of sample skewness and kurtosis. The
+    Statistician 47, 183-189: g1 (`bias`) and G1.
 
     Examples
     --------
@@ -253,7 +329,26 @@ def rolling_min(
     Returns
     -------
     DataArray or Dataset
-        Smallest values; missing where fewer than `min_obs` values are valid.
+        Smallest values, shaped as `x` and in its units; missing where fewer than `min_obs` values
+        are valid.
+
+    Raises
+    ------
+    PanelError
+        If `window` or `min_obs` is not a whole number of at least 1, or `min_obs` exceeds `window`;
+        if `x` lacks `dim`, or its dates do not strictly increase; if `where` does not fit `x`: a
+        dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool.
+
+    References
+    ----------
+    van Herk, M. (1992). A fast algorithm for local minimum and maximum filters on rectangular and
+    octagonal kernels. Pattern Recognition Letters 13, 517-521.
+
+    Gil, J. and Werman, M. (1993). Computing 2-D min, median, and max filters. IEEE Transactions on
+    Pattern Analysis and Machine Intelligence 15, 504-507.
 
     Examples
     --------
@@ -291,7 +386,26 @@ def rolling_max(
     Returns
     -------
     DataArray or Dataset
-        Largest values; missing where fewer than `min_obs` values are valid.
+        Largest values, shaped as `x` and in its units; missing where fewer than `min_obs` values
+        are valid.
+
+    Raises
+    ------
+    PanelError
+        If `window` or `min_obs` is not a whole number of at least 1, or `min_obs` exceeds `window`;
+        if `x` lacks `dim`, or its dates do not strictly increase; if `where` does not fit `x`: a
+        dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool.
+
+    References
+    ----------
+    van Herk, M. (1992). A fast algorithm for local minimum and maximum filters on rectangular and
+    octagonal kernels. Pattern Recognition Letters 13, 517-521.
+
+    Gil, J. and Werman, M. (1993). Computing 2-D min, median, and max filters. IEEE Transactions on
+    Pattern Analysis and Machine Intelligence 15, 504-507.
 
     Examples
     --------
@@ -329,8 +443,18 @@ def rolling_median(
     Returns
     -------
     DataArray or Dataset
-        Medians, the mean of the middle two of an even number; missing where fewer than `min_obs`
-        values are valid.
+        Medians, the mean of the middle two of an even number, shaped as `x` and in its units;
+        missing where fewer than `min_obs` values are valid.
+
+    Raises
+    ------
+    PanelError
+        If `window` or `min_obs` is not a whole number of at least 1, or `min_obs` exceeds `window`;
+        if `x` lacks `dim`, or its dates do not strictly increase; if `where` does not fit `x`: a
+        dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool.
 
     Examples
     --------
@@ -371,8 +495,23 @@ def rolling_quantile(
     Returns
     -------
     DataArray or Dataset
-        Quantiles, interpolated linearly between neighbours as by `numpy.quantile`; missing where
-        fewer than `min_obs` values are valid.
+        Quantiles, interpolated linearly between neighbours as by `numpy.quantile`, shaped as `x`
+        and in its units; missing where fewer than `min_obs` values are valid.
+
+    Raises
+    ------
+    PanelError
+        If `window` or `min_obs` is not a whole number of at least 1, or `min_obs` exceeds `window`;
+        if `q` is not a number from 0 to 1; if `x` lacks `dim`, or its dates do not strictly
+        increase; if `where` does not fit `x`: a dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool.
+
+    References
+    ----------
+    Hyndman, R. and Fan, Y. (1996). Sample quantiles in statistical packages. The American
+    Statistician 50, 361-365: definition 7.
 
     Examples
     --------
@@ -418,8 +557,22 @@ def rolling_rank(
     Returns
     -------
     DataArray or Dataset
-        Ranks, 1 for the smallest; missing where the value at t is, or where fewer than `min_obs`
-        values are valid.
+        Ranks, 1 for the smallest, or fractions with `pct`, shaped as `x`; missing where the value
+        at t is, or where fewer than `min_obs` values are valid.
+
+    Raises
+    ------
+    PanelError
+        If `window` or `min_obs` is not a whole number of at least 1, or `min_obs` exceeds `window`;
+        if `method` is unknown; if `x` lacks `dim`, or its dates do not strictly increase; if
+        `where` does not fit `x`: a dim that `x` lacks, other labels or other chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool.
+
+    References
+    ----------
+    Kakushadze, Z. (2016). 101 formulaic alphas. Wilmott 2016(84), 72-81, appendix: ``ts_rank``.
 
     Examples
     --------

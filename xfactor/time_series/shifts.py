@@ -25,9 +25,20 @@ def lag(x: T, periods: int = 1, *, dim: str = panel.DATE, where: xr.DataArray | 
     Returns
     -------
     DataArray or Dataset
-        The first `periods` dates are missing: NaN for floats, False for masks, -1 for codes
-        (signed integers of at most 4 bytes), NaT for datetimes. Other integers are counts: they
-        become float64. All fields of a Dataset are moved.
+        Values, shaped as `x` and in its units. The first `periods` dates are missing: NaN for
+        floats, False for masks, -1 for codes (signed integers of at most 4 bytes), NaT for
+        datetimes. Other integers are counts: they become float64. All fields of a Dataset are
+        moved.
+
+    Raises
+    ------
+    PanelError
+        If `periods` is not a whole number of at least 0; if `x` lacks `dim`, or its dates do not
+        strictly increase; if `where` does not fit `x`: a dim that `x` lacks, other labels or other
+        chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is text; if a field of a Dataset is text; if
+        `where` is not bool.
 
     Examples
     --------
@@ -64,7 +75,17 @@ def diff(x: T, periods: int = 1, *, dim: str = panel.DATE, where: xr.DataArray |
     Returns
     -------
     DataArray or Dataset
-        Changes, in the units of `x`; missing where either value is.
+        Changes, shaped as `x` and in its units; missing where either value is.
+
+    Raises
+    ------
+    PanelError
+        If `periods` is not a whole number of at least 1; if `x` lacks `dim`, or its dates do not
+        strictly increase; if `where` does not fit `x`: a dim that `x` lacks, other labels or other
+        chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool.
 
     Examples
     --------
@@ -94,12 +115,27 @@ def growth(
     Returns
     -------
     DataArray or Dataset
-        Decimal growth, positive where the value has risen; missing where either value is, or
-        where the earlier one is 0.
+        Decimal growth, shaped as `x`, positive where the value has risen; missing where either
+        value is, or where the earlier one is 0.
+
+    Raises
+    ------
+    PanelError
+        If `periods` is not a whole number of at least 1; if `x` lacks `dim`, or its dates do not
+        strictly increase; if `where` does not fit `x`: a dim that `x` lacks, other labels or other
+        chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool.
 
     Notes
     -----
-    This is zipline's ``PercentChange``, and ``returns`` wherever the earlier value is positive.
+    This is zipline's ``PercentChange``. It is `returns` wherever the earlier value is positive and
+    the later one not negative.
+
+    References
+    ----------
+    zipline-reloaded, API reference: ``zipline.pipeline.factors.PercentChange``.
 
     Examples
     --------
@@ -129,9 +165,24 @@ def returns(
     Returns
     -------
     DataArray or Dataset
-        Decimal returns; missing where either price is, where the earlier one is not positive, or
-        the later one is negative. A gap is not filled: the return into and out of a missing price
-        is missing.
+        Decimal returns, shaped as `x`; missing where either price is, where the earlier one is not
+        positive, or the later one is negative. A gap is not filled: the return into and out of a
+        missing price is missing.
+
+    Raises
+    ------
+    PanelError
+        If `periods` is not a whole number of at least 1; if `x` lacks `dim`, or its dates do not
+        strictly increase; if `where` does not fit `x`: a dim that `x` lacks, other labels or other
+        chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` is
+        not bool.
+
+    References
+    ----------
+    Campbell, J., Lo, A. and MacKinlay, C. (1997). The Econometrics of Financial Markets. Princeton
+    University Press, section 1.4.
 
     Examples
     --------
@@ -199,15 +250,22 @@ def forward_returns(
     Returns
     -------
     DataArray or Dataset
-        Decimal returns; missing where any of the returns is, and on the last `periods` + `skip`
-        dates. Without `delist` an asset has none over its end; with it those of assets that are
-        listed at t + skip, when they are bought. A return of -1 or less leaves nothing: the
-        compound return is -1, as in `cumulative_returns`.
+        Decimal returns, shaped as `x`; missing where any of the returns is, and on the last
+        `periods` + `skip` dates. Without `delist` an asset has none over its end; with it those of
+        assets that are listed at t + skip, when they are bought. A return of -1 or less leaves
+        nothing: the compound return is -1, as in `cumulative_returns`.
 
     Raises
     ------
     PanelError
-        If one of `listed` and `delist` is given and the other is not, or a number is out of range.
+        If one of `listed` and `delist` is given and the other is not; if `periods` is not a whole
+        number of at least 1, `skip` of at least 0, `log` neither True nor False, or `delist` a
+        number below -1 or infinite; if `x` lacks `dim`, or its dates do not strictly increase; if
+        `where`, `listed` or `delist` does not fit `x`: a dim that `x` lacks, other labels or other
+        chunks.
+    TypeError
+        If `x` is neither a DataArray nor a Dataset, or is an array of dates or text; if `where` or
+        `listed` is not bool, or `delist` an array of something else than numbers.
 
     Notes
     -----
