@@ -52,6 +52,14 @@ def hedge(
         factor portfolio are sold. Without `window`, ``beta`` is (factor,). With `value`,
         ``notional`` is that beta V, what is sold of each factor, negative where it is bought.
 
+    Raises
+    ------
+    PanelError
+        If `ridge` is negative or given without `window`, `lag` is no whole number of at least
+        0, or for any of the reasons of `rolling_ols`, without `window` of `time_series_ols`.
+    TypeError
+        If `returns` or `factors` holds no numbers or is of another type.
+
     References
     ----------
     Hoerl, A. and Kennard, R. (1970). Ridge regression: biased estimation for nonorthogonal

@@ -108,6 +108,19 @@ def cross_sectional_ols(
         solved: weighted, less their means (within groups), and scaled; infinite where they are
         dependent.
 
+    Raises
+    ------
+    PanelError
+        If an option is unknown, `ridge` is negative, `lag` or `min_obs` is no whole number
+        (from 0 and 1), `dim` is missing or cut into chunks, labels or chunks differ, dates are
+        not in order (with a lag), `x` has no variable, two of one name or one named
+        "intercept", lazy `groups` have no ``flag_values``, or options do not go together:
+        `market_cap` without a constraint to use it, ``method="two_stage"`` without `groups`,
+        `robust` with `se`, `ridge` or `method`.
+    TypeError
+        If an array holds no numbers or is of another type, `groups` hold no integers, `where`
+        is not bool, or `robust` is no `Huber`.
+
     Notes
     -----
     Groups are not dummies: exposures and returns are taken as deviations from group means (Frisch,
@@ -121,11 +134,17 @@ def cross_sectional_ols(
 
     References
     ----------
-    Fama, E. and MacBeth, J. (1973). Risk, return, and equilibrium. Journal of Political Economy
-    81, 607-636.
+    Fama, E. and MacBeth, J. (1973). Risk, return, and equilibrium. Journal of Political Economy 81,
+    607-636.
+
     Heston, S. and Rouwenhorst, K. (1994). Does industrial structure explain the benefits of
     international diversification? Journal of Financial Economics 36, 3-27, equation 4.
+
     Huber, P. (1981). Robust Statistics. Wiley, sections 7.6 and 7.8.
+
+    Lovell, M. (1963). Seasonal adjustment of economic time series and multiple regression analysis.
+    Journal of the American Statistical Association 58, 993-1010.
+
     White, H. (1980). A heteroskedasticity-consistent covariance matrix estimator. Econometrica 48,
     817-838.
 

@@ -91,8 +91,11 @@ def fama_macbeth(
     Raises
     ------
     PanelError
-        If both or neither of `exposures` and `factors` are given, or `window` or `min_dates`
-        without `factors`.
+        If both or neither of `exposures` and `factors` are given, `window` or `min_dates`
+        without `factors`, a factor has the dim `asset_dim` or an exposure has not, a dim is
+        missing, assets are cut into chunks, labels or chunks differ, or dates are not in order.
+    TypeError
+        If an array holds no numbers or is of another type, or `where` is not bool.
 
     Notes
     -----
@@ -334,6 +337,14 @@ def grs_test(
         not larger than N + K or the residuals' covariance is singular (an asset that is a sum of
         others or of factors, to 1e-6 of its variance); if the factors' own is, or T < K + 2,
         ``alpha`` too.
+
+    Raises
+    ------
+    PanelError
+        If a dim is missing, a factor has the dim `asset_dim`, `y` has a dim `factor`, factors
+        have no distinct names, assets are cut into chunks, or labels or chunks differ.
+    TypeError
+        If `y` or `factors` holds no numbers or is of another type, or `where` is not bool.
 
     Notes
     -----

@@ -32,9 +32,20 @@ def newey_west(
     xarray.Dataset
         ``mean``, ``stderr``, ``tvalue``, ``n_obs`` without `dim`. Missing values are left out.
 
+    Raises
+    ------
+    PanelError
+        If `x` has no `dim`, or `lags` is no whole number of at least 0.
+    TypeError
+        If `x` holds no numbers or is of another type.
+
     References
     ----------
-    Newey, W. and West, K. (1987). Econometrica 55, 703-708; lags after Newey and West (1994).
+    Newey, W. and West, K. (1987). A simple, positive semi-definite, heteroskedasticity and
+    autocorrelation consistent covariance matrix. Econometrica 55, 703-708.
+
+    Newey, W. and West, K. (1994). Automatic lag selection in covariance matrix estimation. Review
+    of Economic Studies 61, 631-653: the number of lags.
 
     Examples
     --------

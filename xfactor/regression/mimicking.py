@@ -54,6 +54,14 @@ def mimicking_portfolios(
         0 for assets that do not enter; missing on dates that have no factor returns, and for
         groups without assets.
 
+    Raises
+    ------
+    PanelError
+        As `cross_sectional_ols` for the options that both have.
+    TypeError
+        If an array holds no numbers or is of another type, `groups` hold no integers, or
+        `where` is not bool.
+
     Notes
     -----
     The result has as many panels as there are factors, so keep it lazy.

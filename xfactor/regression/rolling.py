@@ -63,6 +63,16 @@ def rolling_ols(
         complete or the factors are not independent in it; ``n_obs``, the count whatever the
         weights, is kept.
 
+    Raises
+    ------
+    PanelError
+        If both or neither of `window` and `expanding` are given, `window` has fewer dates than
+        there are coefficients or than `min_obs`, `halflife` is not above 0, `se` is unknown,
+        `dim` is missing, dates are not in order, `x` has no variable, two of one name or one
+        named "intercept", or labels or chunks differ.
+    TypeError
+        If `y` or `x` holds no numbers or is of another type, or `where` is not bool.
+
     Notes
     -----
     The sums of a window are made from the parts of two date blocks and never by subtraction: no

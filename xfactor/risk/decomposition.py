@@ -85,6 +85,17 @@ def risk_decomposition(
         ``specific_risk``) a factor that the portfolio is exposed to has no covariance. A portfolio
         of no risk has components of 0 and no shares.
 
+    Raises
+    ------
+    PanelError
+        If `missing` is unknown, `by_asset` is not True or False, the factors of `exposures`
+        (with `groups`) and `factor_cov` are not the same, one is named "specific", `factor_cov`
+        has not the dims `factor` and `factor_2` with the same labels, `weights` have a dim
+        `factor` or more than one of portfolios, `dim` is missing or cut into chunks, labels or
+        chunks differ, or lazy `groups` have no ``flag_values``.
+    TypeError
+        If an array holds no numbers or is of another type, or `groups` hold no integers.
+
     Notes
     -----
     With b = X'w the factors' marginals are F b / risk, and the specific part enters as one more
@@ -169,6 +180,24 @@ def asset_covariance_product(
         Covariances (date, asset), beside a dim of portfolios if the weights have one, decimal
         squared; missing for assets that lack an exposure or a specific variance.
 
+    Raises
+    ------
+    PanelError
+        If `missing` is unknown, the factors of `exposures` (with `groups`) and `factor_cov` are
+        not the same, one is named "specific", `factor_cov` has not the dims `factor` and
+        `factor_2` with the same labels, `weights` have a dim `factor` or more than one of
+        portfolios, `dim` is missing or cut into chunks, labels or chunks differ, or lazy
+        `groups` have no ``flag_values``.
+    TypeError
+        If an array holds no numbers or is of another type, or `groups` hold no integers.
+
+    References
+    ----------
+    Rosenberg, B. (1974). Extra-market components of covariance in security returns. Journal of
+    Financial and Quantitative Analysis 9, 263-274.
+
+    Grinold, R. and Kahn, R. (2000). Active Portfolio Management. McGraw-Hill, chapter 3.
+
     Examples
     --------
     >>> import xarray as xr, xfactor as xf
@@ -208,6 +237,24 @@ def portfolio_covariance(
     DataArray
         (date, portfolio, portfolio_2) if the dim of portfolios is named "portfolio"; decimal
         squared, symmetric. Missing for portfolios whose risk is.
+
+    Raises
+    ------
+    PanelError
+        If `missing` is unknown, the factors of `exposures` (with `groups`) and `factor_cov` are
+        not the same, one is named "specific", `factor_cov` has not the dims `factor` and
+        `factor_2` with the same labels, `weights` have a dim `factor` or more than one of
+        portfolios, `dim` is missing or cut into chunks, labels or chunks differ, or lazy
+        `groups` have no ``flag_values``.
+    TypeError
+        If an array holds no numbers or is of another type, or `groups` hold no integers.
+
+    References
+    ----------
+    Rosenberg, B. (1974). Extra-market components of covariance in security returns. Journal of
+    Financial and Quantitative Analysis 9, 263-274.
+
+    Grinold, R. and Kahn, R. (2000). Active Portfolio Management. McGraw-Hill, chapter 3.
 
     Examples
     --------

@@ -60,6 +60,17 @@ def tracking_portfolio(
         be held, and ``n_dropped`` (reason): "masked", outside the universe; "missing_exposure",
         with some of the exposures; "thin", without a specific variance.
 
+    Raises
+    ------
+    PanelError
+        If the factors of `exposures` (with `groups`) and `target` are not the same, one is
+        named "specific", `budget` or an exposure of `target` is no number, `target` has more
+        than one dim of portfolios, `dim` is missing or cut into chunks, labels or chunks
+        differ, or lazy `groups` have no ``flag_values``.
+    TypeError
+        If an array holds no numbers or is of another type, `groups` hold no integers, or
+        `where` is not bool.
+
     Notes
     -----
     The shortest v with A v = c, v the weights times the specific deviation: from a QR
