@@ -75,13 +75,13 @@ def information_coefficient(
     Returns
     -------
     xarray.Dataset
-        ``ic`` (date, ...); over the dates its ``mean``, ``std`` (ddof 1), ``ir`` = mean / std (per
-        date, not annualised), ``stderr`` and ``tvalue`` of the mean by Newey-West, and
-        ``n_dates``. ``n_obs`` are the pairs that entered on each date; ``n_dropped`` the assets
+        ``ic`` (date, ...), from -1 to 1; over the dates its ``mean``, ``std`` (ddof 1), ``ir`` =
+        mean / std (per date, not annualised), ``stderr`` and ``tvalue`` of the mean by Newey-West,
+        and ``n_dates``. ``n_obs`` are the pairs that entered on each date; ``n_dropped`` the assets
         that did not, along `reason`: ``"not_listed"``, ``"masked"``, ``"missing"`` (no signal),
-        ``"stale"``, ``"no_return"``, ``"no_weight"``, ``"thin"`` (fewer than `min_obs`), those
-        that apply. Both sum to the number of assets (of the group). A date on which the signal
-        or the returns are constant is missing. Lazy if an input is.
+        ``"stale"``, ``"no_return"``, ``"no_weight"``, ``"thin"`` (fewer than `min_obs`), those that
+        apply. Both sum to the number of assets (of the group). A date on which the signal or the
+        returns are constant is missing. Lazy if an input is.
 
     Raises
     ------

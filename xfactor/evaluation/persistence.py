@@ -54,8 +54,8 @@ def rank_autocorrelation(
     Returns
     -------
     xarray.Dataset
-        ``autocorrelation`` (date, ...), with average ranks among the assets that have a signal on
-        both dates; missing on the first `periods` dates. Its ``mean``, ``std``, ``ir``,
+        ``autocorrelation`` (date, ...), from -1 to 1, with average ranks among the assets that have
+        a signal on both dates; missing on the first `periods` dates. Its ``mean``, ``std``, ``ir``,
         ``stderr``, ``tvalue``, ``n_dates``, and ``n_obs``, ``n_dropped`` as in
         `information_coefficient`; ``"missing_before"`` are assets without the earlier signal.
 

@@ -47,7 +47,7 @@ def hedge(
     Returns
     -------
     xarray.Dataset
-        ``hedged``, in the shape of `returns`, missing until betas are known; and ``beta``
+        ``hedged``, decimal, in the shape of `returns`, missing until betas are known; and ``beta``
         (date, factor), the hedge held on each date: against V of the portfolio, beta V of the
         factor portfolio are sold. Without `window`, ``beta`` is (factor,). With `value`,
         ``notional`` is that beta V, what is sold of each factor, negative where it is bought.

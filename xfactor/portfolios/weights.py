@@ -368,7 +368,7 @@ def factor_weights(
     -------
     DataArray
         Weights in the shape of `x`, the absolute ones of a date sum to 1. Missing where the score
-        is, and where the scores of a group, or a date, are all equal.
+        is, and where the scores of a group, or a date, are all equal, or, not demeaned, all 0.
 
     Raises
     ------

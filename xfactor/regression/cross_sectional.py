@@ -97,11 +97,11 @@ def cross_sectional_ols(
     Returns
     -------
     xarray.Dataset
-        ``factor_return``, ``stderr`` and ``tvalue`` (date, factor): the intercept, the exposures,
-        the groups; ``rsquared``, ``n_obs`` and ``condition`` (date,), and ``residual`` (date,
-        asset): the specific returns, always lazy. An asset with any value missing does not enter;
-        a date with fewer than `min_obs` assets, or with exposures that are not independent within
-        the groups, is missing and keeps its ``n_obs``. A group without assets on a date is
+        ``factor_return`` and ``stderr``, decimal, and ``tvalue`` (date, factor): the intercept, the
+        exposures, the groups; ``rsquared``, ``n_obs`` and ``condition`` (date,), and ``residual``
+        (date, asset): the specific returns, always lazy. An asset with any value missing does not
+        enter; a date with fewer than `min_obs` assets, or with exposures that are not independent
+        within the groups, is missing and keeps its ``n_obs``. A group without assets on a date is
         missing there; on a date on which no group has a positive market cap the constraint says
         nothing, and intercept, groups and residuals are missing. An asset without weight has a
         residual, though it did not enter. ``condition`` is the condition number of the exposures as
@@ -114,9 +114,9 @@ def cross_sectional_ols(
         If an option is unknown, `ridge` is negative, `lag` or `min_obs` is no whole number
         (from 0 and 1), `dim` is missing or cut into chunks, labels or chunks differ, dates are
         not in order (with a lag), `x` has no variable, two of one name or one named
-        "intercept", lazy `groups` have no ``flag_values``, or options do not go together:
-        `market_cap` without a constraint to use it, ``method="two_stage"`` without `groups`,
-        `robust` with `se`, `ridge` or `method`.
+        "intercept", lazy `groups` have no ``flag_values``, `y` has a dim `factor`, or options
+        do not go together: `market_cap` without a constraint to use it, ``method="two_stage"``
+        without `groups`, `robust` with `se`, `ridge` or `method`.
     TypeError
         If an array holds no numbers or is of another type, `groups` hold no integers, `where`
         is not bool, or `robust` is no `Huber`.

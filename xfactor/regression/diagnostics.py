@@ -115,7 +115,7 @@ def breusch_pagan(
     ------
     PanelError
         If `method` is unknown, `dim` is missing, `x` has no variable, two of one name or one
-        named "intercept", or labels or chunks differ.
+        named "intercept", `residual` has a dim `factor`, or labels or chunks differ.
     TypeError
         If `residual` or `x` holds no numbers or is of another type, or `where` is not bool.
 

@@ -30,7 +30,17 @@ def newey_west(
     Returns
     -------
     xarray.Dataset
-        ``mean``, ``stderr``, ``tvalue``, ``n_obs`` without `dim`. Missing values are left out.
+        ``mean`` and ``stderr``, in the units of `x`, ``tvalue`` and ``n_obs``, without `dim`. A
+        missing value does not count in the mean; it keeps its place in time, so that lags are
+        distances in dates, and its products are 0.
+
+    Notes
+    -----
+    With e = x - mean(x) over the n known values the variance of the mean is
+
+        (sum e[t]^2 + 2 sum_l (1 - l / (lags + 1)) sum_t e[t] e[t - l]) / (n (n - 1)),
+
+    l from 1 to `lags`.
 
     Raises
     ------

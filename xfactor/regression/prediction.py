@@ -60,8 +60,8 @@ def predict(
     PanelError
         If `horizon`, `window`, `min_dates` or `min_obs` is no whole number of at least 1,
         `min_dates` is more than `window`, a dim is missing, assets are cut into chunks, `x` has
-        no variable, two of one name or one named "intercept", labels or chunks differ, or dates
-        are not in order.
+        no variable, two of one name or one named "intercept", `y` has a dim `factor`, labels or
+        chunks differ, or dates are not in order.
     TypeError
         If an array holds no numbers or is of another type, or `where` is not bool.
 

@@ -58,8 +58,9 @@ def time_series_ols(
     xarray.Dataset
         ``beta``, ``stderr``, ``tvalue`` (asset, factor); ``alpha``, ``alpha_stderr``,
         ``alpha_tvalue``, ``rsquared``, ``rsquared_adjusted``, ``n_obs`` (asset,); ``residual``
-        (date, asset), always lazy. Missing where there are fewer than `min_obs` observations or
-        the regressors are not independent; ``n_obs`` is kept.
+        (date, asset), always lazy. alpha and residual have the units of `y`. Missing where there
+        are fewer than `min_obs` observations or the regressors are not independent; ``n_obs`` is
+        kept.
 
     Raises
     ------

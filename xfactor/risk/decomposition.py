@@ -69,17 +69,16 @@ def risk_decomposition(
     -------
     xarray.Dataset
         Per date and portfolio ``risk``, ``factor_risk`` and ``specific_risk``: standard deviations
-        of a date's return, risk^2 the sum of the squares of the other two. Along `factor`, with
-        "specific" as the last label: ``exposure`` of the portfolio (of "specific", the specific
-        risk), ``marginal`` the change of risk per unit of exposure, ``component`` exposure times
-        marginal, which sums to risk, and ``share`` component over risk, which sums to 1. With
+        of a date's return, decimal, risk^2 the sum of the squares of the other two. Along `factor`,
+        with "specific" as the last label: ``exposure`` of the portfolio (of "specific", the
+        specific risk), ``marginal`` the change of risk per unit of exposure, ``component`` exposure
+        times marginal, which sums to risk, and ``share`` component over risk, which sums to 1. With
         `by_asset` ``asset_marginal``, the change of risk per unit of weight, missing for an asset
         that lacks something, and ``asset_component``, weight (as it counts) times that, which sums
-        to risk. ``n_obs``, held assets that count;
-        ``n_dropped`` (reason), held ones that do not: "missing_exposure", or "thin", without a
-        specific variance; ``coverage``, the share of the gross weight that counts. With a
-        benchmark ``beta``, the portfolio's covariance with it over its variance; ``n_obs``,
-        ``n_dropped`` and ``coverage`` then are those of both.
+        to risk. ``n_obs``, held assets that count; ``n_dropped`` (reason), held ones that do not:
+        "missing_exposure", or "thin", without a specific variance; ``coverage``, the share of the
+        gross weight that counts. With a benchmark ``beta``, the portfolio's covariance with it over
+        its variance; ``n_obs``, ``n_dropped`` and ``coverage`` then are those of both.
 
         Missing on dates on which a whole leg lacks something, or (but for ``exposure`` and
         ``specific_risk``) a factor that the portfolio is exposed to has no covariance. A portfolio
