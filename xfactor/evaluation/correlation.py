@@ -87,9 +87,9 @@ def information_coefficient(
     ------
     PanelError
         If `method` is unknown, a horizon is no whole number of at least 1, `min_obs` none of at
-        least 2 or `lags` none of at least 0, `weights` are not of assets, a signal has a dim
-        `horizon`, `group` or `reason`, a dim is missing, assets are cut into chunks, labels or
-        chunks differ, dates are not in order, or lazy `by` has no ``flag_values``.
+        least 2 or `lags` none of at least 0, or `weights` are not of assets; if a signal has a
+        dim `horizon`, `group` or `reason`, a dim is missing, assets are cut into chunks, labels
+        or chunks differ, dates are not in order, or lazy `by` has no ``flag_values``.
     TypeError
         If `x`, `forward` or `weights` holds no numbers or is of another type, a mask is not
         bool, or `by` holds no integers.

@@ -82,10 +82,10 @@ def event_returns(
     ------
     PanelError
         If `method` is unknown, `before`, `after` or `lags` is no whole number of at least 0,
-        `min_names` none of at least 1, `bins` makes fewer than two buckets or has edges that do
-        not rise from 0 to 1, a signal has a dim `bucket`, `event`, `group` or `reason`, a dim
-        is missing, assets are cut into chunks, labels or chunks differ, dates are not in order,
-        or lazy `by` has no ``flag_values``.
+        `min_names` none of at least 1, or `bins` makes fewer than two buckets or has edges that
+        do not rise from 0 to 1; if a signal has a dim `bucket`, `event`, `group` or `reason`, a
+        dim is missing, assets are cut into chunks, labels or chunks differ, dates are not in
+        order, or lazy `by` has no ``flag_values``.
     TypeError
         If `x` or `returns` holds no numbers or is of another type, a mask is not bool, or `by`
         holds no integers.
@@ -95,7 +95,8 @@ def event_returns(
     MacKinlay, A. (1997). Event studies in economics and finance. Journal of Economic Literature 35,
     13-39.
 
-    Quantopian (2016). alphalens, ``alphalens.performance.average_cumulative_return_by_quantile``.
+    alphalens-reloaded, API reference:
+    ``alphalens.performance.average_cumulative_return_by_quantile``.
 
     Examples
     --------

@@ -63,17 +63,17 @@ def rank_autocorrelation(
     ------
     PanelError
         If `periods` is no whole number of at least 1, `min_obs` none of at least 2 or `lags`
-        none of at least 0, a signal has a dim `horizon`, `group` or `reason`, a dim is missing,
-        assets are cut into chunks, labels or chunks differ, dates are not in order, or lazy
-        `by` has no ``flag_values``.
+        none of at least 0; if a signal has a dim `horizon`, `group` or `reason`, a dim is
+        missing, assets are cut into chunks, labels or chunks differ, dates are not in order, or
+        lazy `by` has no ``flag_values``.
     TypeError
         If `x` holds no numbers or is of another type, a mask is not bool, or `by` holds no
         integers.
 
     References
     ----------
-    Quantopian (2016). alphalens, ``alphalens.performance.factor_rank_autocorrelation``, which ranks
-    before it pairs the dates.
+    alphalens-reloaded, API reference: ``alphalens.performance.factor_rank_autocorrelation``, which
+    ranks before it pairs the dates.
 
     Examples
     --------
@@ -146,9 +146,9 @@ def quantile_turnover(
     ------
     PanelError
         If `method` is unknown, `periods` is no whole number of at least 1 or `lags` none of at
-        least 0, `bins` makes fewer than two buckets or has edges that do not rise from 0 to 1,
-        a signal has a dim `bucket`, `group` or `reason`, a dim is missing, assets are cut into
-        chunks, labels or chunks differ, dates are not in order, or lazy `by` has no
+        least 0, or `bins` makes fewer than two buckets or has edges that do not rise from 0 to
+        1; if a signal has a dim `bucket`, `group` or `reason`, a dim is missing, assets are cut
+        into chunks, labels or chunks differ, dates are not in order, or lazy `by` has no
         ``flag_values``.
     TypeError
         If `x` holds no numbers or is of another type, a mask is not bool, or `by` holds no
@@ -156,7 +156,7 @@ def quantile_turnover(
 
     References
     ----------
-    Quantopian (2016). alphalens, ``alphalens.performance.quantile_turnover``.
+    alphalens-reloaded, API reference: ``alphalens.performance.quantile_turnover``.
 
     Examples
     --------

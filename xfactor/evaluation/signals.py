@@ -77,7 +77,8 @@ def evaluate_signals(
     Raises
     ------
     PanelError
-        As `quantile_returns`; or if `min_obs` is no whole number of at least 2.
+        For any of the reasons of `quantile_returns`, and if `min_obs` is no whole number of at
+        least 2.
     TypeError
         If `x` or `forward` holds no numbers or is of another type, a mask is not bool, or `by`
         holds no integers.

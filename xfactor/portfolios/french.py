@@ -113,9 +113,10 @@ def fama_french_factors(
     ------
     PanelError
         If an option is unknown, `accounting_lag` or `min_names` is no whole number (from 0 and
-        1), both `asset_growth` and `total_assets` or both `exchange` and `breakpoints_from` are
-        given, the codes of `exchange` name no NYSE, the dates are no increasing datetimes,
-        assets are cut into chunks, or arrays have other labels or chunks than `market_cap`.
+        1); if both `asset_growth` and `total_assets` or both `exchange` and `breakpoints_from`
+        are given, or the codes of `exchange` name no NYSE; if the dates are no increasing
+        datetimes, assets are cut into chunks, or arrays have other labels or chunks than
+        `market_cap`.
     TypeError
         If an array holds no numbers or is of another type, or a mask is not bool.
 

@@ -55,8 +55,9 @@ def hedge(
     Raises
     ------
     PanelError
-        If `ridge` is negative or given without `window`, `lag` is no whole number of at least
-        0, or for any of the reasons of `rolling_ols`, without `window` of `time_series_ols`.
+        If `ridge` is negative or given without `window`, or `lag` is no whole number of at
+        least 0; and for any of the reasons of `rolling_ols`, without `window` of
+        `time_series_ols`.
     TypeError
         If `returns` or `factors` holds no numbers or is of another type.
 

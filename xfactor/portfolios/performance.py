@@ -50,9 +50,9 @@ def performance(
     Raises
     ------
     PanelError
-        If streams and `factors` both have the dim `factor`, `dim` is missing,
-        `periods_per_year` is not above 0, `lags` is no whole number of at least 0, labels or
-        chunks differ, or dates are not in order.
+        If streams and `factors` both have the dim `factor`, `periods_per_year` is not above 0,
+        or `lags` is no whole number of at least 0; if `dim` is missing, labels or chunks
+        differ, or dates are not in order.
     TypeError
         If `returns` or `factors` holds no numbers or is of another type.
 

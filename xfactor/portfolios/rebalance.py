@@ -157,8 +157,9 @@ def rebalance(
     ------
     PanelError
         If an option is unknown or no number of its range, `delist` stands without `listed` or
-        is below -1, a rate of `costs` is negative, `when` has another dim than `date`, a dim is
-        missing, assets are cut into chunks, labels or chunks differ, or dates are not in order.
+        is below -1, a rate of `costs` is negative, or `when` has another dim than `date`; if a
+        dim is missing, assets are cut into chunks, labels or chunks differ, or dates are not in
+        order.
     TypeError
         If an array holds no numbers or is of another type, `listed` or `when` is not bool, or
         `costs` as a function gives no DataArray.

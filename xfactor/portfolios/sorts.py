@@ -92,9 +92,9 @@ def quantile_portfolios(
         If `weights` or `method` is unknown, `sizes` are given without ``weights="value"`` or
         not with it, `bins` are no number of buckets and no rising fractions, `breakpoints_from`
         is given with ``method="rank"``, `max_share` or `max_size` is outside of (0, 1] or has
-        nothing to limit, `lag` or `min_names` is no whole number (from 0 and 1), an input has a
-        dim `bucket` or `reason`, a dim is missing or cut into chunks, labels or chunks differ,
-        or dates are not in order (with a lag).
+        nothing to limit, or `lag` or `min_names` is no whole number (from 0 and 1); if an input
+        has a dim `bucket` or `reason`; if a dim is missing or cut into chunks, labels or chunks
+        differ, or dates are not in order (with a lag).
     TypeError
         If an array holds no numbers or is of another type, a mask is not bool, or `by` holds no
         integers.
@@ -208,8 +208,8 @@ def double_sort(
     ------
     PanelError
         If there are not two or three characteristics with names of their own, one is named as a
-        dim, `bins` has another length or makes more than 32767 portfolios, or for any of the
-        reasons of `quantile_portfolios`.
+        dim, or `bins` has another length or makes more than 32,767 portfolios; and for any of
+        the reasons of `quantile_portfolios`.
     TypeError
         If `characteristics` is no Dataset, list or tuple, an array holds no numbers or is of
         another type, a mask is not bool, or `by` holds no integers.

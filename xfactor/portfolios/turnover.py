@@ -45,8 +45,8 @@ def turnover(
     Raises
     ------
     PanelError
-        If `drift` is unknown, `lag` is neither 0 nor 1, a dim is missing, assets are cut into
-        chunks, labels or chunks differ, or dates are not in order.
+        If `drift` is unknown or `lag` is neither 0 nor 1; if a dim is missing, assets are cut
+        into chunks, labels or chunks differ, or dates are not in order.
     TypeError
         If `weights` or `returns` is no DataArray of numbers.
 
@@ -116,14 +116,14 @@ def name_turnover(
     Raises
     ------
     PanelError
-        If `periods` is no whole number of at least 1, a dim is missing, assets are cut into
+        If `periods` is no whole number of at least 1; if a dim is missing, assets are cut into
         chunks, or dates are not in order.
     TypeError
         If `members` is no DataArray of bool.
 
     References
     ----------
-    Quantopian (2016). alphalens, ``alphalens.performance.quantile_turnover``.
+    alphalens-reloaded, API reference: ``alphalens.performance.quantile_turnover``.
 
     Examples
     --------

@@ -65,8 +65,8 @@ def long_short(
     ------
     PanelError
         If both or neither of `n` and `fraction` are given, `n` or `min_names` is no whole
-        number of at least 1, `fraction` is outside of (0, 0.5], an exposure has no `dim`, `dim`
-        is missing or cut into chunks, or labels or chunks differ.
+        number of at least 1, `fraction` is outside of (0, 0.5], or an exposure has no `dim`; if
+        `dim` is missing or cut into chunks, or labels or chunks differ.
     TypeError
         If `x`, `sizes` or `neutral_to` holds no numbers, `x` or `neutral_to` is of another
         type, or `where` is not bool.
@@ -266,8 +266,9 @@ def portfolio_weights(
     ------
     PanelError
         If `long` names no bucket, a bucket is negative or in both legs, `max_share` or
-        `max_size` is outside of (0, 1] or given without `sizes`, `min_names` is no whole number
-        of at least 1, `dim` is missing or cut into chunks, or labels or chunks differ.
+        `max_size` is outside of (0, 1] or given without `sizes`, or `min_names` is no whole
+        number of at least 1; if `dim` is missing or cut into chunks, or labels or chunks
+        differ.
     TypeError
         If `labels` are no signed integers of at most 4 bytes, `sizes` hold no numbers, a mask
         is not bool, or one of them is no DataArray.
@@ -373,8 +374,8 @@ def factor_weights(
     Raises
     ------
     PanelError
-        If `method` is unknown, `demeaned` is not True or False, `dim` is missing or cut into
-        chunks, or labels or chunks differ.
+        If `method` is unknown or `demeaned` is not True or False; if `dim` is missing or cut
+        into chunks, or labels or chunks differ.
     TypeError
         If `x` is no DataArray of numbers, `where` is not bool, or `by` holds no integers.
 
@@ -385,7 +386,7 @@ def factor_weights(
 
     References
     ----------
-    Quantopian (2016). alphalens, ``alphalens.performance.factor_weights``: signal and equal
+    alphalens-reloaded, API reference: ``alphalens.performance.factor_weights``: signal and equal
     weights.
 
     Examples

@@ -111,12 +111,13 @@ def cross_sectional_ols(
     Raises
     ------
     PanelError
-        If an option is unknown, `ridge` is negative, `lag` or `min_obs` is no whole number
-        (from 0 and 1), `dim` is missing or cut into chunks, labels or chunks differ, dates are
-        not in order (with a lag), `x` has no variable, two of one name or one named
-        "intercept", lazy `groups` have no ``flag_values``, `y` has a dim `factor`, or options
-        do not go together: `market_cap` without a constraint to use it, ``method="two_stage"``
-        without `groups`, `robust` with `se`, `ridge` or `method`.
+        If an option is unknown, `ridge` is negative, or `lag` or `min_obs` is no whole number
+        (from 0 and 1); if `x` has no variable, two of one name or one named "intercept", `y`
+        has a dim `factor`, a regressor and a group have one name, or lazy `groups` have no
+        ``flag_values``; if `dim` is missing or cut into chunks, labels or chunks differ, or
+        dates are not in order (with a lag); if options do not go together: `market_cap` without
+        a constraint to use it, ``method="two_stage"`` without `groups`, or `robust` with `se`,
+        `ridge` or `method`.
     TypeError
         If an array holds no numbers or is of another type, `groups` hold no integers, `where`
         is not bool, or `robust` is no `Huber`.

@@ -114,7 +114,7 @@ def breusch_pagan(
     Raises
     ------
     PanelError
-        If `method` is unknown, `dim` is missing, `x` has no variable, two of one name or one
+        If `method` is unknown; if `dim` is missing, `x` has no variable, two of one name or one
         named "intercept", `residual` has a dim `factor`, or labels or chunks differ.
     TypeError
         If `residual` or `x` holds no numbers or is of another type, or `where` is not bool.
@@ -260,9 +260,9 @@ def ljung_box(
     Raises
     ------
     PanelError
-        If `lags` is no whole number of at least 1, `model_dof` none of at least 0 or not below
-        `lags`, `residual` has no `dim`, its dates are not in order, or `where` has other dims,
-        labels or chunks.
+        If `lags` is no whole number of at least 1, or `model_dof` none of at least 0 and below
+        `lags`; if `residual` has no `dim`, its dates are not in order, or `where` has other
+        dims, labels or chunks.
     TypeError
         If `residual` is no DataArray of numbers, or `where` is not bool.
 

@@ -92,10 +92,10 @@ def fama_macbeth(
     ------
     PanelError
         If both or neither of `exposures` and `factors` are given, `window` or `min_dates`
-        without `factors`, a factor has the dim `asset_dim` or an exposure has not, `y` has a
-        dim `factor`, factors or exposures have no distinct names, a dim is missing, assets are
-        cut into chunks, labels or chunks differ, or dates are not in order where exposures are
-        moved back or betas roll.
+        without `factors`; if a factor has the dim `asset_dim` or an exposure has not, `y` has a
+        dim `factor`, or factors or exposures have no distinct names; if a dim is missing,
+        assets are cut into chunks, labels or chunks differ, or dates are not in order where
+        exposures are moved back or betas roll.
     TypeError
         If an array holds no numbers or is of another type, or `where` is not bool.
 

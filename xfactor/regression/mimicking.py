@@ -57,7 +57,7 @@ def mimicking_portfolios(
     Raises
     ------
     PanelError
-        As `cross_sectional_ols` for the options that both have.
+        For any of the reasons of `cross_sectional_ols`, as far as its options are here.
     TypeError
         If an array holds no numbers or is of another type, `groups` hold no integers, or
         `where` is not bool.

@@ -58,10 +58,10 @@ def predict(
     Raises
     ------
     PanelError
-        If `horizon`, `window`, `min_dates` or `min_obs` is no whole number of at least 1,
-        `min_dates` is more than `window`, a dim is missing, assets are cut into chunks, `x` has
-        no variable, two of one name or one named "intercept", `y` has a dim `factor`, labels or
-        chunks differ, or dates are not in order.
+        If `horizon`, `window`, `min_dates` or `min_obs` is no whole number of at least 1, or
+        `min_dates` is more than `window`; if `x` has no variable, two of one name or one named
+        "intercept", or `y` has a dim `factor`; if a dim is missing, assets are cut into chunks,
+        labels or chunks differ, or dates are not in order.
     TypeError
         If an array holds no numbers or is of another type, or `where` is not bool.
 

@@ -67,8 +67,8 @@ def rolling_ols(
     ------
     PanelError
         If both or neither of `window` and `expanding` are given, `window` has fewer dates than
-        there are coefficients or than `min_obs`, `halflife` is not above 0, `se` is unknown,
-        `dim` is missing, dates are not in order, `x` has no variable, two of one name or one
+        there are coefficients or than `min_obs`, `halflife` is not above 0, or `se` is unknown;
+        if `dim` is missing, dates are not in order, `x` has no variable, two of one name or one
         named "intercept", `y` has a dim `factor`, or labels or chunks differ.
     TypeError
         If `y` or `x` holds no numbers or is of another type, or `where` is not bool.

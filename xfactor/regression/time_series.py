@@ -65,8 +65,8 @@ def time_series_ols(
     Raises
     ------
     PanelError
-        If `se` is unknown, `lags` or `min_obs` is no whole number (from 0 and 1), `lags` is
-        given with another `se` than ``"newey_west"``, `dim` is missing, `x` has no variable,
+        If `se` is unknown, `lags` or `min_obs` is no whole number (from 0 and 1), or `lags` is
+        given with another `se` than ``"newey_west"``; if `dim` is missing, `x` has no variable,
         two of one name or one named "intercept", `y` has a dim `factor`, or labels or chunks
         differ. For robust errors also if dates are not in order.
     TypeError

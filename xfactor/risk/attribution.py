@@ -74,9 +74,9 @@ def attribute_returns(
     PanelError
         If the factors of `exposures` (with `groups`) and `factor_returns` are not the same, one
         is named "specific" or "unexplained", `weights` have a dim `factor` or more than one of
-        portfolios, `lag` is no whole number of at least 0, `dim` is missing or cut into chunks,
-        labels or chunks differ, dates are not in order (with a lag), or lazy `groups` have no
-        ``flag_values``.
+        portfolios, or `lag` is no whole number of at least 0; if `dim` is missing or cut into
+        chunks, labels or chunks differ, dates are not in order (with a lag), or lazy `groups`
+        have no ``flag_values``.
     TypeError
         If an array holds no numbers or is of another type, or `groups` hold no integers.
 

@@ -52,8 +52,8 @@ def bias_statistic(
     ------
     PanelError
         If `confidence` is not between 0 and 1, `lag`, `window` or `min_obs` is no whole number
-        (from 0, 1 and 2), `min_obs` is more than `window` or given without it, `returns` have
-        no `dim`, `risk` has other dims, labels or chunks, or dates are not in order.
+        (from 0, 1 and 2), or `min_obs` is more than `window` or given without it; if `returns`
+        have no `dim`, `risk` has other dims, labels or chunks, or dates are not in order.
     TypeError
         If `returns` or `risk` is no DataArray of numbers.
 

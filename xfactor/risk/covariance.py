@@ -77,7 +77,7 @@ def factor_covariance(
     PanelError
         If `shrink` is unknown or given with lags or an option for correlations, a half-life is
         not above 0, `window`, `min_obs` or lags are no whole numbers (from 1, 1 and 0),
-        `min_obs` is more than `window`, `demean` or `bias` is not True or False, `dim` or
+        `min_obs` is more than `window`, or `demean` or `bias` is not True or False; if `dim` or
         `factor` is missing, there is a dim `factor_2`, or dates are not in order.
     TypeError
         If `factor_returns` holds no numbers or is of another type.

@@ -87,11 +87,11 @@ def risk_decomposition(
     Raises
     ------
     PanelError
-        If `missing` is unknown, `by_asset` is not True or False, the factors of `exposures`
-        (with `groups`) and `factor_cov` are not the same, one is named "specific", `factor_cov`
-        has not the dims `factor` and `factor_2` with the same labels, `weights` have a dim
-        `factor` or more than one of portfolios, `dim` is missing or cut into chunks, labels or
-        chunks differ, or lazy `groups` have no ``flag_values``.
+        If `missing` is unknown or `by_asset` is not True or False; if the factors of
+        `exposures` (with `groups`) and `factor_cov` are not the same, one is named "specific",
+        `factor_cov` has not the dims `factor` and `factor_2` with the same labels, or `weights`
+        have a dim `factor` or more than one of portfolios; if `dim` is missing or cut into
+        chunks, labels or chunks differ, or lazy `groups` have no ``flag_values``.
     TypeError
         If an array holds no numbers or is of another type, or `groups` hold no integers.
 
@@ -182,10 +182,10 @@ def asset_covariance_product(
     Raises
     ------
     PanelError
-        If `missing` is unknown, the factors of `exposures` (with `groups`) and `factor_cov` are
-        not the same, one is named "specific", `factor_cov` has not the dims `factor` and
-        `factor_2` with the same labels, `weights` have a dim `factor` or more than one of
-        portfolios, `dim` is missing or cut into chunks, labels or chunks differ, or lazy
+        If `missing` is unknown; if the factors of `exposures` (with `groups`) and `factor_cov`
+        are not the same, one is named "specific", `factor_cov` has not the dims `factor` and
+        `factor_2` with the same labels, or `weights` have a dim `factor` or more than one of
+        portfolios; if `dim` is missing or cut into chunks, labels or chunks differ, or lazy
         `groups` have no ``flag_values``.
     TypeError
         If an array holds no numbers or is of another type, or `groups` hold no integers.
@@ -240,10 +240,10 @@ def portfolio_covariance(
     Raises
     ------
     PanelError
-        If `missing` is unknown, the factors of `exposures` (with `groups`) and `factor_cov` are
-        not the same, one is named "specific", `factor_cov` has not the dims `factor` and
-        `factor_2` with the same labels, `weights` have a dim `factor` or more than one of
-        portfolios, `dim` is missing or cut into chunks, labels or chunks differ, or lazy
+        If `missing` is unknown; if the factors of `exposures` (with `groups`) and `factor_cov`
+        are not the same, one is named "specific", `factor_cov` has not the dims `factor` and
+        `factor_2` with the same labels, or `weights` have a dim `factor` or more than one of
+        portfolios; if `dim` is missing or cut into chunks, labels or chunks differ, or lazy
         `groups` have no ``flag_values``.
     TypeError
         If an array holds no numbers or is of another type, or `groups` hold no integers.

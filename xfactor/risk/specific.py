@@ -70,8 +70,8 @@ def specific_variance(
     PanelError
         If `shrink` is not above 0, `by` or `weights` is given with neither `shrink` nor `fill`,
         `fill` is not True or False, `window` or `min_obs` is no whole number of at least 1,
-        `min_obs` is more than `window`, `halflife` is not above 0, a dim is missing, assets are
-        cut into chunks, labels or chunks differ, or dates are not in order.
+        `min_obs` is more than `window`, or `halflife` is not above 0; if a dim is missing,
+        assets are cut into chunks, labels or chunks differ, or dates are not in order.
     TypeError
         If an array holds no numbers or is of another type, `by` holds no integers, or `where`
         is not bool.

@@ -64,8 +64,8 @@ def tracking_portfolio(
     ------
     PanelError
         If the factors of `exposures` (with `groups`) and `target` are not the same, one is
-        named "specific", `budget` or an exposure of `target` is no number, `target` has more
-        than one dim of portfolios, `dim` is missing or cut into chunks, labels or chunks
+        named "specific", `budget` or an exposure of `target` is no number, or `target` has more
+        than one dim of portfolios; if `dim` is missing or cut into chunks, labels or chunks
         differ, or lazy `groups` have no ``flag_values``.
     TypeError
         If an array holds no numbers or is of another type, `groups` hold no integers, or
