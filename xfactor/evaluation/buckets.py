@@ -82,8 +82,14 @@ def quantile_returns(
     Raises
     ------
     PanelError
-        If labels or chunks differ, dates are not in order, a horizon is no whole number of at
-        least 1, or `bins` makes fewer than two buckets.
+        If `method` is unknown, a horizon or `min_names` is no whole number of at least 1,
+        `lags` none of at least 0, `bins` makes fewer than two buckets or has edges that do not
+        rise from 0 to 1, or `gross` is neither 1 nor 2; if a signal has a dim `horizon`,
+        `bucket`, `group` or `reason`, a dim is missing, assets are cut into chunks, labels or
+        chunks differ, dates are not in order, or lazy `by` has no ``flag_values``.
+    TypeError
+        If `x` or `forward` holds no numbers or is of another type, a mask is not bool, or `by`
+        holds no integers.
 
     References
     ----------

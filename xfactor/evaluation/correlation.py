@@ -75,18 +75,24 @@ def information_coefficient(
     Returns
     -------
     xarray.Dataset
-        ``ic`` (date, ...); over the dates its ``mean``, ``std`` (ddof 1), ``ir`` = mean / std (per
-        date, not annualised), ``stderr`` and ``tvalue`` of the mean by Newey-West, and
-        ``n_dates``. ``n_obs`` are the pairs that entered on each date; ``n_dropped`` the assets
+        ``ic`` (date, ...), from -1 to 1; over the dates its ``mean``, ``std`` (ddof 1), ``ir`` =
+        mean / std (per date, not annualised), ``stderr`` and ``tvalue`` of the mean by Newey-West,
+        and ``n_dates``. ``n_obs`` are the pairs that entered on each date; ``n_dropped`` the assets
         that did not, along `reason`: ``"not_listed"``, ``"masked"``, ``"missing"`` (no signal),
-        ``"stale"``, ``"no_return"``, ``"no_weight"``, ``"thin"`` (fewer than `min_obs`), those
-        that apply. Both sum to the number of assets (of the group). A date on which the signal
-        or the returns are constant is missing. Lazy if an input is.
+        ``"stale"``, ``"no_return"``, ``"no_weight"``, ``"thin"`` (fewer than `min_obs`), those that
+        apply. Both sum to the number of assets (of the group). A date on which the signal or the
+        returns are constant is missing. Lazy if an input is.
 
     Raises
     ------
     PanelError
-        If labels or chunks differ, or a horizon is no whole number of at least 1.
+        If `method` is unknown, a horizon is no whole number of at least 1, `min_obs` none of at
+        least 2 or `lags` none of at least 0, or `weights` are not of assets; if a signal has a
+        dim `horizon`, `group` or `reason`, a dim is missing, assets are cut into chunks, labels
+        or chunks differ, dates are not in order, or lazy `by` has no ``flag_values``.
+    TypeError
+        If `x`, `forward` or `weights` holds no numbers or is of another type, a mask is not
+        bool, or `by` holds no integers.
 
     References
     ----------

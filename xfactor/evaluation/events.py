@@ -81,8 +81,22 @@ def event_returns(
     Raises
     ------
     PanelError
-        If labels or chunks differ, dates are not in order, `before` or `after` is negative, `bins`
-        makes fewer than two buckets, or a signal has a dim `bucket` or `event`.
+        If `method` is unknown, `before`, `after` or `lags` is no whole number of at least 0,
+        `min_names` none of at least 1, or `bins` makes fewer than two buckets or has edges that
+        do not rise from 0 to 1; if a signal has a dim `bucket`, `event`, `group` or `reason`, a
+        dim is missing, assets are cut into chunks, labels or chunks differ, dates are not in
+        order, or lazy `by` has no ``flag_values``.
+    TypeError
+        If `x` or `returns` holds no numbers or is of another type, a mask is not bool, or `by`
+        holds no integers.
+
+    References
+    ----------
+    MacKinlay, A. (1997). Event studies in economics and finance. Journal of Economic Literature 35,
+    13-39.
+
+    alphalens-reloaded, API reference:
+    ``alphalens.performance.average_cumulative_return_by_quantile``.
 
     Examples
     --------

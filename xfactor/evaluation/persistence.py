@@ -54,15 +54,26 @@ def rank_autocorrelation(
     Returns
     -------
     xarray.Dataset
-        ``autocorrelation`` (date, ...), with average ranks among the assets that have a signal on
-        both dates; missing on the first `periods` dates. Its ``mean``, ``std``, ``ir``,
+        ``autocorrelation`` (date, ...), from -1 to 1, with average ranks among the assets that have
+        a signal on both dates; missing on the first `periods` dates. Its ``mean``, ``std``, ``ir``,
         ``stderr``, ``tvalue``, ``n_dates``, and ``n_obs``, ``n_dropped`` as in
         `information_coefficient`; ``"missing_before"`` are assets without the earlier signal.
 
     Raises
     ------
     PanelError
-        If labels or chunks differ, dates are not in order, or `periods` is less than 1.
+        If `periods` is no whole number of at least 1, `min_obs` none of at least 2 or `lags`
+        none of at least 0; if a signal has a dim `horizon`, `group` or `reason`, a dim is
+        missing, assets are cut into chunks, labels or chunks differ, dates are not in order, or
+        lazy `by` has no ``flag_values``.
+    TypeError
+        If `x` holds no numbers or is of another type, a mask is not bool, or `by` holds no
+        integers.
+
+    References
+    ----------
+    alphalens-reloaded, API reference: ``alphalens.performance.factor_rank_autocorrelation``, which
+    ranks before it pairs the dates.
 
     Examples
     --------
@@ -134,8 +145,18 @@ def quantile_turnover(
     Raises
     ------
     PanelError
-        If labels or chunks differ, dates are not in order, `periods` is less than 1, or `bins`
-        makes fewer than two buckets.
+        If `method` is unknown, `periods` is no whole number of at least 1 or `lags` none of at
+        least 0, or `bins` makes fewer than two buckets or has edges that do not rise from 0 to
+        1; if a signal has a dim `bucket`, `group` or `reason`, a dim is missing, assets are cut
+        into chunks, labels or chunks differ, dates are not in order, or lazy `by` has no
+        ``flag_values``.
+    TypeError
+        If `x` holds no numbers or is of another type, a mask is not bool, or `by` holds no
+        integers.
+
+    References
+    ----------
+    alphalens-reloaded, API reference: ``alphalens.performance.quantile_turnover``.
 
     Examples
     --------
@@ -217,7 +238,11 @@ def coverage(
     Raises
     ------
     PanelError
-        If a dim is missing, labels or chunks differ, or dates are not in order.
+        If a signal has a dim `group` or `reason`, a dim is missing, assets are cut into chunks,
+        labels or chunks differ, dates are not in order, or lazy `by` has no ``flag_values``.
+    TypeError
+        If `x` holds no numbers or is of another type, a mask is not bool, or `by` holds no
+        integers.
 
     Examples
     --------

@@ -77,8 +77,19 @@ def evaluate_signals(
     Raises
     ------
     PanelError
-        If labels or chunks differ, dates are not in order, a horizon is no whole number of at
-        least 1, or `bins` makes fewer than two buckets.
+        For any of the reasons of `quantile_returns`, and if `min_obs` is no whole number of at
+        least 2.
+    TypeError
+        If `x` or `forward` holds no numbers or is of another type, a mask is not bool, or `by`
+        holds no integers.
+
+    References
+    ----------
+    Grinold, R. and Kahn, R. (2000). Active Portfolio Management, 2nd edition, chapter 6: the
+    information coefficient.
+
+    Patton, A. and Timmermann, A. (2010). Monotonicity in asset returns. Journal of Financial
+    Economics 98, 605-625, equation 7: ``min_step``.
 
     Examples
     --------

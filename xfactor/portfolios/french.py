@@ -112,8 +112,13 @@ def fama_french_factors(
     Raises
     ------
     PanelError
-        If the dates are no increasing datetimes, both `asset_growth` and `total_assets` are given,
-        or arrays have other labels or chunks than `market_cap`.
+        If an option is unknown, `accounting_lag` or `min_names` is no whole number (from 0 and
+        1); if both `asset_growth` and `total_assets` or both `exchange` and `breakpoints_from`
+        are given, or the codes of `exchange` name no NYSE; if the dates are no increasing
+        datetimes, assets are cut into chunks, or arrays have other labels or chunks than
+        `market_cap`.
+    TypeError
+        If an array holds no numbers or is of another type, or a mask is not bool.
 
     Notes
     -----
@@ -134,11 +139,14 @@ def fama_french_factors(
     Fama, E. and French, K. (2015). A five-factor asset pricing model. Journal of Financial
     Economics 116, 1-22.
 
-    Chen, A. and Zimmermann, T. (2022). Open source cross-sectional asset pricing. Critical
-    Finance Review 11, 207-264.
+    Carhart, M. (1997). On persistence in mutual fund performance. Journal of Finance 52, 57-82:
+    momentum.
 
-    Jensen, T., Kelly, B. and Pedersen, L. (2023). Is there a replication crisis in finance?
-    Journal of Finance 78, 2465-2518.
+    Chen, A. and Zimmermann, T. (2022). Open source cross-sectional asset pricing. Critical Finance
+    Review 11, 207-264.
+
+    Jensen, T., Kelly, B. and Pedersen, L. (2023). Is there a replication crisis in finance? Journal
+    of Finance 78, 2465-2518.
 
     Examples
     --------

@@ -47,10 +47,19 @@ def hedge(
     Returns
     -------
     xarray.Dataset
-        ``hedged``, in the shape of `returns`, missing until betas are known; and ``beta``
+        ``hedged``, decimal, in the shape of `returns`, missing until betas are known; and ``beta``
         (date, factor), the hedge held on each date: against V of the portfolio, beta V of the
         factor portfolio are sold. Without `window`, ``beta`` is (factor,). With `value`,
         ``notional`` is that beta V, what is sold of each factor, negative where it is bought.
+
+    Raises
+    ------
+    PanelError
+        If `ridge` is negative or given without `window`, or `lag` is no whole number of at
+        least 0; and for any of the reasons of `rolling_ols`, without `window` of
+        `time_series_ols`.
+    TypeError
+        If `returns` or `factors` holds no numbers or is of another type.
 
     References
     ----------

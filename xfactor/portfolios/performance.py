@@ -50,10 +50,16 @@ def performance(
     Raises
     ------
     PanelError
-        If streams and `factors` both have the dim `factor`, or dates are not in order.
+        If streams and `factors` both have the dim `factor`, `periods_per_year` is not above 0,
+        or `lags` is no whole number of at least 0; if `dim` is missing, labels or chunks
+        differ, or dates are not in order.
+    TypeError
+        If `returns` or `factors` holds no numbers or is of another type.
 
     References
     ----------
+    Sharpe, W. (1994). The Sharpe ratio. Journal of Portfolio Management 21(1), 49-58.
+
     Sortino, F. and Price, L. (1994). Performance measurement in a downside risk framework. Journal
     of Investing 3, 59-64.
 

@@ -52,7 +52,8 @@ def rebalance_dates(
     Raises
     ------
     PanelError
-        If `when` is unknown, or the labels are no datetimes in increasing order.
+        If `when` is unknown, `dim` is missing, or the labels are no datetimes in increasing
+        order.
 
     Examples
     --------
@@ -155,7 +156,13 @@ def rebalance(
     Raises
     ------
     PanelError
-        If an option is unknown, or `delist` stands without `listed`.
+        If an option is unknown or no number of its range, `delist` stands without `listed` or
+        is below -1, a rate of `costs` is negative, or `when` has another dim than `date`; if a
+        dim is missing, assets are cut into chunks, labels or chunks differ, or dates are not in
+        order.
+    TypeError
+        If an array holds no numbers or is of another type, `listed` or `when` is not bool, or
+        `costs` as a function gives no DataArray.
 
     Notes
     -----

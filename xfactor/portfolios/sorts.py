@@ -86,6 +86,19 @@ def quantile_portfolios(
         ``missing_return`` and ``thin`` (in a bucket of fewer than `min_names`). A name without
         a return leaves its weight to the others of the bucket.
 
+    Raises
+    ------
+    PanelError
+        If `weights` or `method` is unknown, `sizes` are given without ``weights="value"`` or
+        not with it, `bins` are no number of buckets and no rising fractions, `breakpoints_from`
+        is given with ``method="rank"``, `max_share` or `max_size` is outside of (0, 1] or has
+        nothing to limit, or `lag` or `min_names` is no whole number (from 0 and 1); if an input
+        has a dim `bucket` or `reason`; if a dim is missing or cut into chunks, labels or chunks
+        differ, or dates are not in order (with a lag).
+    TypeError
+        If an array holds no numbers or is of another type, a mask is not bool, or `by` holds no
+        integers.
+
     References
     ----------
     Jensen, T., Kelly, B. and Pedersen, L. (2023). Is there a replication crisis in finance?
@@ -190,6 +203,24 @@ def double_sort(
         averaged over the buckets of the others and missing if one of these portfolios is;
         ``n_obs`` and ``n_dropped`` as in `quantile_portfolios`. An asset is sorted only if it has
         all characteristics, and, in an independent sort, cuts are taken from these assets.
+
+    Raises
+    ------
+    PanelError
+        If there are not two or three characteristics with names of their own, one is named as a
+        dim, or `bins` has another length or makes more than 32,767 portfolios; and for any of
+        the reasons of `quantile_portfolios`.
+    TypeError
+        If `characteristics` is no Dataset, list or tuple, an array holds no numbers or is of
+        another type, a mask is not bool, or `by` holds no integers.
+
+    References
+    ----------
+    Fama, E. and French, K. (1993). Common risk factors in the returns on stocks and bonds. Journal
+    of Financial Economics 33, 3-56: independent sorts.
+
+    Daniel, K., Grinblatt, M., Titman, S. and Wermers, R. (1997). Measuring mutual fund performance
+    with characteristic-based benchmarks. Journal of Finance 52, 1035-1058: dependent ones.
 
     Examples
     --------

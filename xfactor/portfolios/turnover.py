@@ -42,10 +42,24 @@ def turnover(
         long portfolio that is exchanged for another has 1, a long-short one 2. Missing on the
         first date and where either date has no weights, or nothing is left of the account.
 
+    Raises
+    ------
+    PanelError
+        If `drift` is unknown or `lag` is neither 0 nor 1; if a dim is missing, assets are cut
+        into chunks, labels or chunks differ, or dates are not in order.
+    TypeError
+        If `weights` or `returns` is no DataArray of numbers.
+
     Notes
     -----
     A name without a return drifts as the rest of its leg does, as in `portfolio_returns`; a leg
     without any makes the date missing. Legs of which nothing is left likewise.
+
+    References
+    ----------
+    DeMiguel, V., Garlappi, L. and Uppal, R. (2009). Optimal versus naive diversification: how
+    inefficient is the 1/N portfolio strategy? Review of Financial Studies 22, 1915-1953: the sum,
+    against drifted weights, without the half.
 
     Examples
     --------
@@ -98,6 +112,18 @@ def name_turnover(
     DataArray
         (date,), from 0 to 1, float64; missing on the first `periods` dates and where there are no
         members on one of the two.
+
+    Raises
+    ------
+    PanelError
+        If `periods` is no whole number of at least 1; if a dim is missing, assets are cut into
+        chunks, or dates are not in order.
+    TypeError
+        If `members` is no DataArray of bool.
+
+    References
+    ----------
+    alphalens-reloaded, API reference: ``alphalens.performance.quantile_turnover``.
 
     Examples
     --------

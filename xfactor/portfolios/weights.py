@@ -61,12 +61,27 @@ def long_short(
         their score; missing where there are not more names than exposures and one, the
         exposures are collinear or constant among them, or nothing else is left of the portfolio.
 
+    Raises
+    ------
+    PanelError
+        If both or neither of `n` and `fraction` are given, `n` or `min_names` is no whole
+        number of at least 1, `fraction` is outside of (0, 0.5], or an exposure has no `dim`; if
+        `dim` is missing or cut into chunks, or labels or chunks differ.
+    TypeError
+        If `x`, `sizes` or `neutral_to` holds no numbers, `x` or `neutral_to` is of another
+        type, or `where` is not bool.
+
     Notes
     -----
     Neutral weights are the nearest ones: they minimise the sum of (change of w)^2 / abs(w) given
     that w'X = 0 and the sum is 0, so that small positions change by little. They are abs(w) times
     the residuals of the regression of the sides, 1 and -1, on X, weighted by abs(w); then both
     legs are scaled by the same number.
+
+    References
+    ----------
+    Jegadeesh, N. and Titman, S. (1993). Returns to buying winners and selling losers. Journal of
+    Finance 48, 65-91: equal-weighted legs of the ends of a ranking.
 
     Examples
     --------
@@ -165,6 +180,14 @@ def portfolio_returns(
         spread over the others, as a mean over known returns does. Missing where all weights are
         or a leg has no known return; weights of 0 throughout earn 0.
 
+    Raises
+    ------
+    PanelError
+        If `dim` is missing or cut into chunks, `lag` is no whole number of at least 0, labels
+        or chunks differ, or dates are not in order (with a lag).
+    TypeError
+        If `weights` or `returns` is no DataArray of numbers.
+
     Examples
     --------
     >>> import xarray as xr, xfactor as xf
@@ -238,6 +261,22 @@ def portfolio_weights(
         Weights in the shape of `labels`: the long leg sums to 1, the short leg to -1, names of
         other buckets get 0, missing labels stay missing. No name can be in both legs. For the
         ends of a ranking use `long_short`, for all names of it `factor_weights`.
+
+    Raises
+    ------
+    PanelError
+        If `long` names no bucket, a bucket is negative or in both legs, `max_share` or
+        `max_size` is outside of (0, 1] or given without `sizes`, or `min_names` is no whole
+        number of at least 1; if `dim` is missing or cut into chunks, or labels or chunks
+        differ.
+    TypeError
+        If `labels` are no signed integers of at most 4 bytes, `sizes` hold no numbers, a mask
+        is not bool, or one of them is no DataArray.
+
+    References
+    ----------
+    Jensen, T., Kelly, B. and Pedersen, L. (2023). Is there a replication crisis in finance? Journal
+    of Finance 78, 2465-2518: sizes up to a quantile.
 
     Examples
     --------
@@ -330,12 +369,25 @@ def factor_weights(
     -------
     DataArray
         Weights in the shape of `x`, the absolute ones of a date sum to 1. Missing where the score
-        is, and where the scores of a group, or a date, are all equal.
+        is, and where the scores of a group, or a date, are all equal, or, not demeaned, all 0.
+
+    Raises
+    ------
+    PanelError
+        If `method` is unknown or `demeaned` is not True or False; if `dim` is missing or cut
+        into chunks, or labels or chunks differ.
+    TypeError
+        If `x` is no DataArray of numbers, `where` is not bool, or `by` holds no integers.
 
     Notes
     -----
     The signal weights, and the equal ones, are those of alphalens (its ``factor_weights``), also
     by group.
+
+    References
+    ----------
+    alphalens-reloaded, API reference: ``alphalens.performance.factor_weights``: signal and equal
+    weights.
 
     Examples
     --------

@@ -97,16 +97,30 @@ def cross_sectional_ols(
     Returns
     -------
     xarray.Dataset
-        ``factor_return``, ``stderr`` and ``tvalue`` (date, factor): the intercept, the exposures,
-        the groups; ``rsquared``, ``n_obs`` and ``condition`` (date,), and ``residual`` (date,
-        asset): the specific returns, always lazy. An asset with any value missing does not enter;
-        a date with fewer than `min_obs` assets, or with exposures that are not independent within
-        the groups, is missing and keeps its ``n_obs``. A group without assets on a date is
+        ``factor_return`` and ``stderr``, decimal, and ``tvalue`` (date, factor): the intercept, the
+        exposures, the groups; ``rsquared``, ``n_obs`` and ``condition`` (date,), and ``residual``
+        (date, asset): the specific returns, always lazy. An asset with any value missing does not
+        enter; a date with fewer than `min_obs` assets, or with exposures that are not independent
+        within the groups, is missing and keeps its ``n_obs``. A group without assets on a date is
         missing there; on a date on which no group has a positive market cap the constraint says
         nothing, and intercept, groups and residuals are missing. An asset without weight has a
         residual, though it did not enter. ``condition`` is the condition number of the exposures as
         solved: weighted, less their means (within groups), and scaled; infinite where they are
         dependent.
+
+    Raises
+    ------
+    PanelError
+        If an option is unknown, `ridge` is negative, or `lag` or `min_obs` is no whole number
+        (from 0 and 1); if `x` has no variable, two of one name or one named "intercept", `y`
+        has a dim `factor`, a regressor and a group have one name, or lazy `groups` have no
+        ``flag_values``; if `dim` is missing or cut into chunks, labels or chunks differ, or
+        dates are not in order (with a lag); if options do not go together: `market_cap` without
+        a constraint to use it, ``method="two_stage"`` without `groups`, or `robust` with `se`,
+        `ridge` or `method`.
+    TypeError
+        If an array holds no numbers or is of another type, `groups` hold no integers, `where`
+        is not bool, or `robust` is no `Huber`.
 
     Notes
     -----
@@ -121,11 +135,17 @@ def cross_sectional_ols(
 
     References
     ----------
-    Fama, E. and MacBeth, J. (1973). Risk, return, and equilibrium. Journal of Political Economy
-    81, 607-636.
+    Fama, E. and MacBeth, J. (1973). Risk, return, and equilibrium. Journal of Political Economy 81,
+    607-636.
+
     Heston, S. and Rouwenhorst, K. (1994). Does industrial structure explain the benefits of
     international diversification? Journal of Financial Economics 36, 3-27, equation 4.
+
     Huber, P. (1981). Robust Statistics. Wiley, sections 7.6 and 7.8.
+
+    Lovell, M. (1963). Seasonal adjustment of economic time series and multiple regression analysis.
+    Journal of the American Statistical Association 58, 993-1010.
+
     White, H. (1980). A heteroskedasticity-consistent covariance matrix estimator. Econometrica 48,
     817-838.
 

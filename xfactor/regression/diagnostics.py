@@ -43,6 +43,13 @@ def jarque_bera(
         `dim`: (asset,). Missing values are left out. All but ``n_obs`` are missing where there are
         not two different values.
 
+    Raises
+    ------
+    PanelError
+        If `residual` has no `dim`, or `where` has other dims, labels or chunks.
+    TypeError
+        If `residual` is no DataArray of numbers, or `where` is not bool.
+
     References
     ----------
     Jarque, C. and Bera, A. (1987). A test for normality of observations and regression residuals.
@@ -103,6 +110,14 @@ def breusch_pagan(
         regressors. An observation with any value missing is left out. Statistic and p-value are
         missing with fewer than two observations more than regressors, where all squares are equal,
         and where less than 1e-6 of a regressor's variance is left beside the others.
+
+    Raises
+    ------
+    PanelError
+        If `method` is unknown; if `dim` is missing, `x` has no variable, two of one name or one
+        named "intercept", `residual` has a dim `factor`, or labels or chunks differ.
+    TypeError
+        If `residual` or `x` holds no numbers or is of another type, or `where` is not bool.
 
     Notes
     -----
@@ -172,6 +187,14 @@ def durbin_watson(
         neighbours are known or all residuals are 0. There is no p-value: the distribution depends
         on the regressors (`ljung_box` has one).
 
+    Raises
+    ------
+    PanelError
+        If `residual` has no `dim`, its dates are not in order, or `where` has other dims,
+        labels or chunks.
+    TypeError
+        If `residual` is no DataArray of numbers, or `where` is not bool.
+
     Notes
     -----
     Missing values keep their place: a difference is of two neighbouring dates that are both known,
@@ -237,7 +260,11 @@ def ljung_box(
     Raises
     ------
     PanelError
-        If `lags` is not larger than `model_dof`.
+        If `lags` is no whole number of at least 1, or `model_dof` none of at least 0 and below
+        `lags`; if `residual` has no `dim`, its dates are not in order, or `where` has other
+        dims, labels or chunks.
+    TypeError
+        If `residual` is no DataArray of numbers, or `where` is not bool.
 
     Notes
     -----
@@ -311,6 +338,14 @@ def vif(
         Infinite for regressors of an exact dependence (where the correlations have an eigenvalue
         below 1e-12); what takes no part in it keeps its value. Missing for a constant, which the
         others do not notice, and with no more observations than regressors.
+
+    Raises
+    ------
+    PanelError
+        If `dim` is missing, `x` has no variable, two of one name or one named "intercept", or
+        labels or chunks differ.
+    TypeError
+        If `x` holds no numbers or is of another type, or `where` is not bool.
 
     Notes
     -----

@@ -91,8 +91,13 @@ def fama_macbeth(
     Raises
     ------
     PanelError
-        If both or neither of `exposures` and `factors` are given, or `window` or `min_dates`
-        without `factors`.
+        If both or neither of `exposures` and `factors` are given, `window` or `min_dates`
+        without `factors`; if a factor has the dim `asset_dim` or an exposure has not, `y` has a
+        dim `factor`, or factors or exposures have no distinct names; if a dim is missing,
+        assets are cut into chunks, labels or chunks differ, or dates are not in order where
+        exposures are moved back or betas roll.
+    TypeError
+        If an array holds no numbers or is of another type, or `where` is not bool.
 
     Notes
     -----
@@ -328,12 +333,20 @@ def grs_test(
     -------
     xarray.Dataset
         ``statistic`` and ``pvalue`` (), small if the factors leave alphas; ``n_obs``, the dates T;
-        ``dof_numerator`` N and ``dof_denominator`` T - N - K; ``alpha`` (asset,), decimal per
-        date. Only dates count on which every asset and every factor is known: an asset that
-        starts late costs all others its dates. ``statistic`` and ``pvalue`` are missing if T is
-        not larger than N + K or the residuals' covariance is singular (an asset that is a sum of
+        ``dof_numerator`` N and ``dof_denominator`` T - N - K, 0 if negative; ``alpha`` (asset,),
+        decimal per date. Only dates count on which every asset and every factor is known: an asset
+        that starts late costs all others its dates. ``statistic`` and ``pvalue`` are missing if T
+        is not larger than N + K or the residuals' covariance is singular (an asset that is a sum of
         others or of factors, to 1e-6 of its variance); if the factors' own is, or T < K + 2,
         ``alpha`` too.
+
+    Raises
+    ------
+    PanelError
+        If a dim is missing, a factor has the dim `asset_dim`, `y` has a dim `factor`, factors
+        have no distinct names, assets are cut into chunks, or labels or chunks differ.
+    TypeError
+        If `y` or `factors` holds no numbers or is of another type, or `where` is not bool.
 
     Notes
     -----

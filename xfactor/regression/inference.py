@@ -30,11 +30,32 @@ def newey_west(
     Returns
     -------
     xarray.Dataset
-        ``mean``, ``stderr``, ``tvalue``, ``n_obs`` without `dim`. Missing values are left out.
+        ``mean`` and ``stderr``, in the units of `x`, ``tvalue`` and ``n_obs``, without `dim`. A
+        missing value does not count in the mean; it keeps its place in time, so that lags are
+        distances in dates, and its products are 0.
+
+    Notes
+    -----
+    With e = x - mean(x) over the n known values the variance of the mean is
+
+        (sum e[t]^2 + 2 sum_l (1 - l / (lags + 1)) sum_t e[t] e[t - l]) / (n (n - 1)),
+
+    l from 1 to `lags`.
+
+    Raises
+    ------
+    PanelError
+        If `x` has no `dim`, or `lags` is no whole number of at least 0.
+    TypeError
+        If `x` holds no numbers or is of another type.
 
     References
     ----------
-    Newey, W. and West, K. (1987). Econometrica 55, 703-708; lags after Newey and West (1994).
+    Newey, W. and West, K. (1987). A simple, positive semi-definite, heteroskedasticity and
+    autocorrelation consistent covariance matrix. Econometrica 55, 703-708.
+
+    Newey, W. and West, K. (1994). Automatic lag selection in covariance matrix estimation. Review
+    of Economic Studies 61, 631-653: the number of lags.
 
     Examples
     --------

@@ -54,6 +54,14 @@ def mimicking_portfolios(
         0 for assets that do not enter; missing on dates that have no factor returns, and for
         groups without assets.
 
+    Raises
+    ------
+    PanelError
+        For any of the reasons of `cross_sectional_ols`, as far as its options are here.
+    TypeError
+        If an array holds no numbers or is of another type, `groups` hold no integers, or
+        `where` is not bool.
+
     Notes
     -----
     The result has as many panels as there are factors, so keep it lazy.

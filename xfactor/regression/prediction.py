@@ -55,6 +55,16 @@ def predict(
         ``forward_returns(y, horizon)``. Missing where an exposure is, and until enough premia are
         known. ``premium`` (date, factor): the mean that the prediction is made with.
 
+    Raises
+    ------
+    PanelError
+        If `horizon`, `window`, `min_dates` or `min_obs` is no whole number of at least 1, or
+        `min_dates` is more than `window`; if `x` has no variable, two of one name or one named
+        "intercept", or `y` has a dim `factor`; if a dim is missing, assets are cut into chunks,
+        labels or chunks differ, or dates are not in order.
+    TypeError
+        If an array holds no numbers or is of another type, or `where` is not bool.
+
     Notes
     -----
     This is the lecture's "offset the returns", and Lewellen's (2015) forecast from cumulative or

@@ -20,6 +20,19 @@ class Huber:
         A date that has not settled after these is missing; so is, mostly, one on which more than
         half of the residuals are 0, stale prices for example: it has no scale.
 
+    Raises
+    ------
+    PanelError
+        If `k` or `tolerance` is no number above 0, or `max_iterations` no whole number of at
+        least 1.
+
+    References
+    ----------
+    Huber, P. (1964). Robust estimation of a location parameter. Annals of Mathematical Statistics
+    35, 73-101.
+
+    Huber, P. (1981). Robust Statistics. Wiley, sections 7.6 and 7.8.
+
     Examples
     --------
     >>> import xfactor as xf

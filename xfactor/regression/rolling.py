@@ -44,7 +44,7 @@ def rolling_ols(
         0.5^(age / halflife). All count alike if not given.
     se
         Standard errors: classical ones, or None to leave them out, which saves a fifth of the
-        time and four of the nine results of three factors.
+        time and four of the ten results of three factors.
     min_obs
         Complete observations needed; by default one more than coefficients, in a window at least
         half of its dates.
@@ -58,10 +58,20 @@ def rolling_ols(
     Returns
     -------
     xarray.Dataset
-        ``beta`` and ``stderr`` (date, asset, factor), ``alpha``, ``alpha_stderr``, ``rsquared``,
-        ``n_obs`` (date, asset). Missing where fewer than `min_obs` dates of the window are
-        complete or the factors are not independent in it; ``n_obs``, the count whatever the
-        weights, is kept.
+        ``beta`` and ``stderr`` (date, asset, factor), ``alpha`` and ``alpha_stderr``, in the units
+        of `y`, ``rsquared``, ``n_obs`` (date, asset). Missing where fewer than `min_obs` dates of
+        the window are complete or the factors are not independent in it; ``n_obs``, the count
+        whatever the weights, is kept.
+
+    Raises
+    ------
+    PanelError
+        If both or neither of `window` and `expanding` are given, `window` has fewer dates than
+        there are coefficients or than `min_obs`, `halflife` is not above 0, or `se` is unknown;
+        if `dim` is missing, dates are not in order, `x` has no variable, two of one name or one
+        named "intercept", `y` has a dim `factor`, or labels or chunks differ.
+    TypeError
+        If `y` or `x` holds no numbers or is of another type, or `where` is not bool.
 
     Notes
     -----

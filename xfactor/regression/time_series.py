@@ -58,8 +58,19 @@ def time_series_ols(
     xarray.Dataset
         ``beta``, ``stderr``, ``tvalue`` (asset, factor); ``alpha``, ``alpha_stderr``,
         ``alpha_tvalue``, ``rsquared``, ``rsquared_adjusted``, ``n_obs`` (asset,); ``residual``
-        (date, asset), always lazy. Missing where there are fewer than `min_obs` observations or
-        the regressors are not independent; ``n_obs`` is kept.
+        (date, asset), always lazy. alpha and residual have the units of `y`. Missing where there
+        are fewer than `min_obs` observations or the regressors are not independent; ``n_obs`` is
+        kept.
+
+    Raises
+    ------
+    PanelError
+        If `se` is unknown, `lags` or `min_obs` is no whole number (from 0 and 1), or `lags` is
+        given with another `se` than ``"newey_west"``; if `dim` is missing, `x` has no variable,
+        two of one name or one named "intercept", `y` has a dim `factor`, or labels or chunks
+        differ. For robust errors also if dates are not in order.
+    TypeError
+        If `y` or `x` holds no numbers or is of another type, or `where` is not bool.
 
     Notes
     -----
@@ -77,6 +88,9 @@ def time_series_ols(
 
     Newey, W. and West, K. (1987). A simple, positive semi-definite, heteroskedasticity and
     autocorrelation consistent covariance matrix. Econometrica 55, 703-708.
+
+    White, H. (1980). A heteroskedasticity-consistent covariance matrix estimator. Econometrica 48,
+    817-838.
 
     Examples
     --------

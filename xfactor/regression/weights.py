@@ -31,6 +31,13 @@ def regression_weights(
     DataArray
         (date, asset), missing where `x` is not a positive number.
 
+    Raises
+    ------
+    PanelError
+        If `method` is unknown.
+    TypeError
+        If `x` is no DataArray of numbers.
+
     References
     ----------
     Grinold, R. and Kahn, R. (2000). Active Portfolio Management. McGraw-Hill, chapter 3.

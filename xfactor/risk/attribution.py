@@ -69,6 +69,17 @@ def attribute_returns(
         unexplained. With a benchmark these count the assets of both. A factor without a return on
         a date is missing there, and so is the specific part, unless nothing is exposed to it.
 
+    Raises
+    ------
+    PanelError
+        If the factors of `exposures` (with `groups`) and `factor_returns` are not the same, one
+        is named "specific" or "unexplained", `weights` have a dim `factor` or more than one of
+        portfolios, or `lag` is no whole number of at least 0; if `dim` is missing or cut into
+        chunks, labels or chunks differ, dates are not in order (with a lag), or lazy `groups`
+        have no ``flag_values``.
+    TypeError
+        If an array holds no numbers or is of another type, or `groups` hold no integers.
+
     References
     ----------
     Grinold, R. and Kahn, R. (2000). Active Portfolio Management. McGraw-Hill, chapter 17.
@@ -149,6 +160,14 @@ def link_contributions(attribution: xr.Dataset, *, dim: str = panel.DATE) -> xr.
         the portfolio from the first date on, less that of the benchmark if there is one. A date
         without a return earns nothing; one whose return is not split is "unexplained". Missing
         from the date on which nothing is left.
+
+    Raises
+    ------
+    PanelError
+        If `contribution`, `portfolio_return` or `dim` is missing, chunks differ or `factor` is
+        cut into them, or dates are not in order.
+    TypeError
+        If `attribution` is no Dataset.
 
     Notes
     -----

@@ -48,6 +48,15 @@ def bias_statistic(
         probability `confidence`; ``n_obs``. With `window` all by date; else of the whole history,
         but for ``standardized``.
 
+    Raises
+    ------
+    PanelError
+        If `confidence` is not between 0 and 1, `lag`, `window` or `min_obs` is no whole number
+        (from 0, 1 and 2), or `min_obs` is more than `window` or given without it; if `returns`
+        have no `dim`, `risk` has other dims, labels or chunks, or dates are not in order.
+    TypeError
+        If `returns` or `risk` is no DataArray of numbers.
+
     Notes
     -----
     The band is that of independent normal returns: n - 1 times the square of the bias has the

@@ -72,6 +72,16 @@ def factor_covariance(
         `min_obs` known returns is missing in its row and column and does not touch the others. Of
         these only dates count on which all are known. Fewer of them than `min_obs`: missing.
 
+    Raises
+    ------
+    PanelError
+        If `shrink` is unknown or given with lags or an option for correlations, a half-life is
+        not above 0, `window`, `min_obs` or lags are no whole numbers (from 1, 1 and 0),
+        `min_obs` is more than `window`, or `demean` or `bias` is not True or False; if `dim` or
+        `factor` is missing, there is a dim `factor_2`, or dates are not in order.
+    TypeError
+        If `factor_returns` holds no numbers or is of another type.
+
     Notes
     -----
     With weights w that sum to 1 and deviations d, the matrix is sum_t w[t] d[t] d[t]', without
@@ -83,9 +93,12 @@ def factor_covariance(
 
     References
     ----------
-    Newey, W. and West, K. (1987). Econometrica 55, 703-708, equation 5.
+    Newey, W. and West, K. (1987). A simple, positive semi-definite, heteroskedasticity and
+    autocorrelation consistent covariance matrix. Econometrica 55, 703-708, equation 5.
+
     Ledoit, O. and Wolf, M. (2004). A well-conditioned estimator for large-dimensional covariance
     matrices. Journal of Multivariate Analysis 88, 365-411, section 3.3.
+
     Ledoit, O. and Wolf, M. (2004). Honey, I shrunk the sample covariance matrix. Journal of
     Portfolio Management 30(4), 110-119, appendices A and B.
 

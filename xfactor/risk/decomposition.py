@@ -69,21 +69,31 @@ def risk_decomposition(
     -------
     xarray.Dataset
         Per date and portfolio ``risk``, ``factor_risk`` and ``specific_risk``: standard deviations
-        of a date's return, risk^2 the sum of the squares of the other two. Along `factor`, with
-        "specific" as the last label: ``exposure`` of the portfolio (of "specific", the specific
-        risk), ``marginal`` the change of risk per unit of exposure, ``component`` exposure times
-        marginal, which sums to risk, and ``share`` component over risk, which sums to 1. With
+        of a date's return, decimal, risk^2 the sum of the squares of the other two. Along `factor`,
+        with "specific" as the last label: ``exposure`` of the portfolio (of "specific", the
+        specific risk), ``marginal`` the change of risk per unit of exposure, ``component`` exposure
+        times marginal, which sums to risk, and ``share`` component over risk, which sums to 1. With
         `by_asset` ``asset_marginal``, the change of risk per unit of weight, missing for an asset
         that lacks something, and ``asset_component``, weight (as it counts) times that, which sums
-        to risk. ``n_obs``, held assets that count;
-        ``n_dropped`` (reason), held ones that do not: "missing_exposure", or "thin", without a
-        specific variance; ``coverage``, the share of the gross weight that counts. With a
-        benchmark ``beta``, the portfolio's covariance with it over its variance; ``n_obs``,
-        ``n_dropped`` and ``coverage`` then are those of both.
+        to risk. ``n_obs``, held assets that count; ``n_dropped`` (reason), held ones that do not:
+        "missing_exposure", or "thin", without a specific variance; ``coverage``, the share of the
+        gross weight that counts. With a benchmark ``beta``, the portfolio's covariance with it over
+        its variance; ``n_obs``, ``n_dropped`` and ``coverage`` then are those of both.
 
         Missing on dates on which a whole leg lacks something, or (but for ``exposure`` and
         ``specific_risk``) a factor that the portfolio is exposed to has no covariance. A portfolio
         of no risk has components of 0 and no shares.
+
+    Raises
+    ------
+    PanelError
+        If `missing` is unknown or `by_asset` is not True or False; if the factors of
+        `exposures` (with `groups`) and `factor_cov` are not the same, one is named "specific",
+        `factor_cov` has not the dims `factor` and `factor_2` with the same labels, or `weights`
+        have a dim `factor` or more than one of portfolios; if `dim` is missing or cut into
+        chunks, labels or chunks differ, or lazy `groups` have no ``flag_values``.
+    TypeError
+        If an array holds no numbers or is of another type, or `groups` hold no integers.
 
     Notes
     -----
@@ -169,6 +179,24 @@ def asset_covariance_product(
         Covariances (date, asset), beside a dim of portfolios if the weights have one, decimal
         squared; missing for assets that lack an exposure or a specific variance.
 
+    Raises
+    ------
+    PanelError
+        If `missing` is unknown; if the factors of `exposures` (with `groups`) and `factor_cov`
+        are not the same, one is named "specific", `factor_cov` has not the dims `factor` and
+        `factor_2` with the same labels, or `weights` have a dim `factor` or more than one of
+        portfolios; if `dim` is missing or cut into chunks, labels or chunks differ, or lazy
+        `groups` have no ``flag_values``.
+    TypeError
+        If an array holds no numbers or is of another type, or `groups` hold no integers.
+
+    References
+    ----------
+    Rosenberg, B. (1974). Extra-market components of covariance in security returns. Journal of
+    Financial and Quantitative Analysis 9, 263-274.
+
+    Grinold, R. and Kahn, R. (2000). Active Portfolio Management. McGraw-Hill, chapter 3.
+
     Examples
     --------
     >>> import xarray as xr, xfactor as xf
@@ -208,6 +236,24 @@ def portfolio_covariance(
     DataArray
         (date, portfolio, portfolio_2) if the dim of portfolios is named "portfolio"; decimal
         squared, symmetric. Missing for portfolios whose risk is.
+
+    Raises
+    ------
+    PanelError
+        If `missing` is unknown; if the factors of `exposures` (with `groups`) and `factor_cov`
+        are not the same, one is named "specific", `factor_cov` has not the dims `factor` and
+        `factor_2` with the same labels, or `weights` have a dim `factor` or more than one of
+        portfolios; if `dim` is missing or cut into chunks, labels or chunks differ, or lazy
+        `groups` have no ``flag_values``.
+    TypeError
+        If an array holds no numbers or is of another type, or `groups` hold no integers.
+
+    References
+    ----------
+    Rosenberg, B. (1974). Extra-market components of covariance in security returns. Journal of
+    Financial and Quantitative Analysis 9, 263-274.
+
+    Grinold, R. and Kahn, R. (2000). Active Portfolio Management. McGraw-Hill, chapter 3.
 
     Examples
     --------

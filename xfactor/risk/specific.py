@@ -65,6 +65,17 @@ def specific_variance(
         (reason): "masked", cells with a residual outside the universe, and "thin", cells of the
         universe (without one: with a residual) without a variance of their own.
 
+    Raises
+    ------
+    PanelError
+        If `shrink` is not above 0, `by` or `weights` is given with neither `shrink` nor `fill`,
+        `fill` is not True or False, `window` or `min_obs` is no whole number of at least 1,
+        `min_obs` is more than `window`, or `halflife` is not above 0; if a dim is missing,
+        assets are cut into chunks, labels or chunks differ, or dates are not in order.
+    TypeError
+        If an array holds no numbers or is of another type, `by` holds no integers, or `where`
+        is not bool.
+
     Notes
     -----
     An asset's own variance is that of `ewm_var`. With d its root and, over the group, m the

@@ -54,17 +54,29 @@ def tracking_portfolio(
     Returns
     -------
     xarray.Dataset
-        ``weights`` (date, asset), 0 for assets that are not held; missing on dates with fewer
-        assets than requirements, or with requirements that are not independent (a factor on which
-        all assets have the same exposure, beside a budget). By date ``n_obs``, the assets that may
-        be held, and ``n_dropped`` (reason): "masked", outside the universe; "missing_exposure",
-        with some of the exposures; "thin", without a specific variance.
+        ``weights`` (date, asset), shares of the capital, 0 for assets that are not held; missing on
+        dates with fewer assets than requirements, or with requirements that are not independent (a
+        factor on which all assets have the same exposure, beside a budget). By date ``n_obs``, the
+        assets that may be held, and ``n_dropped`` (reason): "masked", outside the universe;
+        "missing_exposure", with some of the exposures; "thin", without a specific variance.
+
+    Raises
+    ------
+    PanelError
+        If the factors of `exposures` (with `groups`) and `target` are not the same, one is
+        named "specific", `budget` or an exposure of `target` is no number, or `target` has more
+        than one dim of portfolios; if `dim` is missing or cut into chunks, labels or chunks
+        differ, or lazy `groups` have no ``flag_values``.
+    TypeError
+        If an array holds no numbers or is of another type, `groups` hold no integers, or
+        `where` is not bool.
 
     Notes
     -----
-    The shortest v with A v = c, v the weights times the specific deviation: from a QR
-    decomposition of A', whose rows are scaled to length 1. Weights at t use what is known at t:
-    `portfolio_returns` lags them.
+    The shortest v with A v = c, v the weights times the specific deviation: v = A'l with A A'l = c,
+    rows of A scaled to length 1. What rounding leaves of c - A v is solved for twice more.
+    Requirements are not independent where A A' has an eigenvalue below 1e-12 of its largest.
+    Weights at t use what is known at t: `portfolio_returns` lags them.
 
     References
     ----------
