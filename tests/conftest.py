@@ -24,6 +24,10 @@ settings.register_profile("nightly", max_examples=2000, print_blob=True, **COMMO
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
+# Programs for peers that need not be installed.
+collect_ignore_glob = ["benchmarks/peers/in_*.py"]
+
+
 class ComputedError(AssertionError):
     """Something was computed that should have stayed lazy."""
 
@@ -44,6 +48,17 @@ def _one_thread() -> Iterator[None]:
     """Small graphs run fastest, and fail with a readable traceback, on the calling thread."""
     with dask.config.set(scheduler="synchronous"):
         yield
+
+
+def pytest_runtest_teardown() -> None:
+    """Put back the scheduler where a client that could not connect has left dask without one."""
+    if dask.config.get("scheduler") == "dask.distributed":
+        from distributed import default_client
+
+        try:
+            default_client()
+        except ValueError:
+            dask.config.set(scheduler="synchronous")
 
 
 @pytest.fixture(name="raise_if_computes")

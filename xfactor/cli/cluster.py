@@ -57,7 +57,8 @@ def running(args: argparse.Namespace) -> Iterator[int | None]:
         yield None
         return
     distributed = _distributed()
-    with dask.config.set(SETTINGS):
+    # A client that was refused leaves dask's choice of scheduler changed: put it back in any case.
+    with dask.config.set(SETTINGS | {"scheduler": dask.config.get("scheduler", None)}):
         if args.local_cluster is not None:
             with _local(distributed, args.local_cluster, args.memory_limit):
                 yield args.local_cluster

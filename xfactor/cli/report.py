@@ -4,14 +4,17 @@ import argparse
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import dask
 
 from xfactor import runs
+from xfactor._plan import Plan
 from xfactor.cli.cluster import memory_option
 from xfactor.cli.lecture import threads_within
 from xfactor.cli.options import count, counts, momentum, symbols, terminal
 from xfactor.lecture import MIN_NAMES
+from xfactor.store import open_panel
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -47,6 +50,20 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     p.set_defaults(run=_report)
 
 
+def _planned(store: str, asked: dict[str, Any], **limits: Any) -> Plan:
+    """Plan the lecture, the largest of what the page computes one after another.
+
+    A page can be made of fewer dates than the lecture needs: it is planned with shorter windows.
+    """
+    dates = open_panel(store, start=asked["start"], end=asked["end"]).sizes["date"]
+    lookback, skip = asked["momentum"]
+    short = {
+        "window": max(2, min(asked["window"], dates // 4)),
+        "momentum": (max(2, min(lookback, dates // 2)), min(skip, max(1, dates // 2) - 1)),
+    }
+    return runs.planned_lecture(store, **(asked | short), **limits)
+
+
 def _report(args: argparse.Namespace) -> None:
     from xfactor.report import write_report  # brings matplotlib, which the others do not need
 
@@ -54,8 +71,7 @@ def _report(args: argparse.Namespace) -> None:
     asked = {"start": args.start, "end": args.end, "window": args.window,
              "momentum": args.momentum, "fraction": args.fraction, "n": args.names,
              "min_names": args.min_names}  # fmt: skip
-    # The lecture is the largest of what the page computes, one after another.
-    threads = threads_within(args, None, partial(runs.planned_lecture, args.store, **asked))
+    threads = threads_within(args, None, partial(_planned, args.store, asked))
     with dask.config.set(num_workers=threads):
         path = write_report(
             args.store, args.output, symbols=args.portfolio, signals=args.signals,

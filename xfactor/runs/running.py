@@ -120,7 +120,7 @@ def run_lecture(
     >>> import tempfile, xfactor as xf
     >>> from xfactor import runs
     >>> panel, truth = xf.simulate_panel(dates=130, assets=60, seed=1)
-    >>> options = {"momentum": (40, 5), "window": 30, "only_new": True}
+    >>> options = {"momentum": (40, 5), "window": 30, "min_names": 5, "only_new": True}
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = xf.write_panel(panel.isel(date=slice(120)), folder + "/panel.zarr")
     ...     first = runs.run_lecture(path, folder + "/out", **options)
