@@ -137,7 +137,7 @@ def plan(
 
     Raises
     ------
-    AttributeError
+    TypeError
         If a result is neither a DataArray nor a Dataset.
 
     Notes
@@ -153,6 +153,9 @@ def plan(
     >>> planned.chunks, planned.fits
     (2, True)
     """
+    for r in results:
+        if not isinstance(r, xr.DataArray | xr.Dataset):
+            raise TypeError(f"plan takes DataArrays and Datasets; found {type(r).__name__}.")
     lazy = [
         v.data
         for r in results

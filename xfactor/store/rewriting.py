@@ -65,7 +65,7 @@ def rechunk_panel(
         width = layout.capacity(n) if capacity is None else _panel.positive("capacity", capacity)
         if width < n:
             raise _panel.error(f"capacity={width} was given", f"at least {n} assets", "Raise it")
-        dates = chunk_dates or grid(t.published, stored)[0]
+        dates = grid(t.published, stored)[0] if chunk_dates is None else chunk_dates
         rewrite(t, _panel.positive("chunk_dates", dates), width, progress)
     return as_path(path)
 
