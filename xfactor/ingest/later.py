@@ -90,6 +90,8 @@ def with_fundamentals(panel: xr.Dataset, store: str | os.PathLike[str]) -> xr.Da
         last = last.reindex({_panel.ASSET: assets}, fill_value=_panel.MISSING_CODE)
         made["sector"] = last.expand_dims({_panel.DATE: dates}).astype(stored["sector"].dtype)
         names.append("sector")
+    if not names:
+        return panel
     # The columns of new assets came as chunks of their own.
     made = made[names].chunk({_panel.ASSET: -1})
     return panel.assign({n: made[n].variable for n in names})
