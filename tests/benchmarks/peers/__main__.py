@@ -101,7 +101,9 @@ def main() -> int:
     """Measure and print."""
     args = options().parse_args()
     size = chosen_size(args)
-    folder = args.folder or Path(tempfile.mkdtemp(prefix="xfactor-"))
+    # Panels that are kept have the folder of their size.
+    kept = args.folder and args.folder / f"{size.dates}-{size.assets}"
+    folder = kept or Path(tempfile.mkdtemp(prefix="xfactor-"))
     try:
         prepare(folder, size)
         print(f"{size.dates} x {size.assets}, {size.threads} threads, "
