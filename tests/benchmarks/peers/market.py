@@ -59,12 +59,12 @@ def write(folder: Path, size: Size) -> None:
     """The same panel as a store and as Parquet: a row for each date and listed asset."""
     store, writer = folder / "panel.zarr", None
     rows = chunk_dates(size)
-    for block in blocks(size, rows):
+    for block in blocks(size, 4 * rows):  # several chunks: a store's first one alone may grow
         fields = block[list(FIELDS)]
         if writer is None:
             xf.write_panel(fields.chunk(date=rows), store)
         else:
-            xf.append_panel(fields, store)
+            xf.append_panel(fields.chunk(date=rows), store)
         row, column = np.nonzero(block.listed.values)
         columns = {"date": pa.array(block.date.values[row].astype("datetime64[D]")),
                    "asset": pa.array(column.astype(np.int32))}  # fmt: skip
