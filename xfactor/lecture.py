@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
-from xfactor import _apply, cross_section, panel, time_series
+from xfactor import cross_section, panel, time_series
 from xfactor.portfolios import hedge, long_short, portfolio_returns
 from xfactor.regression import cross_sectional_ols, newey_west, rolling_ols, time_series_ols
 
@@ -385,7 +385,7 @@ def with_premia(fit: xr.Dataset) -> xr.Dataset:
     >>> lecture.with_premia(fit).premium.dims
     ('factor',)
     """
-    premium = newey_west(_apply.whole(fit.factor_return))
+    premium = newey_west(fit.factor_return)
     return fit.assign(
         premium=premium["mean"],
         premium_stderr=premium.stderr,

@@ -65,7 +65,8 @@ def running(args: argparse.Namespace) -> Iterator[int | None]:
         else:
             with _connected(distributed, args) as client:
                 _check_versions(client)
-                _check_folders(client, [getattr(args, "store", None)], [args.out])
+                written = [] if getattr(args, "plan", False) else [args.out]
+                _check_folders(client, [getattr(args, "store", None)], written)
                 yield len(client.scheduler_info(n_workers=-1)["workers"])
 
 

@@ -35,7 +35,7 @@ def _demo_parser(p: argparse.ArgumentParser) -> None:
 
 
 def _run_parser(p: argparse.ArgumentParser) -> None:
-    p.add_argument("store", type=Path, help="panel store")
+    p.add_argument("store", help="folder or URL of the panel store")
     p.add_argument("--out", type=Path, default=Path("xfactor-run"), help="folder for the results")
     p.add_argument("--start", help="first date, e.g. 2013-01-01")
     p.add_argument("--end", help="last date")

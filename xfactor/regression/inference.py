@@ -86,8 +86,7 @@ def _at_once(x: xr.DataArray, lags: int | None, dim: str) -> xr.Dataset:
     n = lags_of(lags, x.sizes[dim])
     if n:
         panel.check_order(x, dim, "newey_west")
-    if x.chunks is not None:
-        x = x.chunk({dim: -1})
+    x = _apply.whole(x, dim)
     each = _apply.Out((), x.dtype)
     mean, _, stderr, n_obs = _apply.along(
         partial(_mean_rows, lags=n), [_apply.Arg(x, (dim,))],

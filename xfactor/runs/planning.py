@@ -6,11 +6,10 @@ from typing import Any
 
 from xfactor import _plan, lecture
 from xfactor._plan import Plan
-from xfactor.runs.running import check_fields, lazily
+from xfactor.runs.running import TRUTH, check_fields, lazily
 from xfactor.simulate import simulate_panel
 from xfactor.store import open_panel
 
-TRUTH = ("factor_returns", "exposure")  # what the demo writes of it
 # The libraries that draw, and the pictures, in bytes.
 PICTURES = 90_000_000
 

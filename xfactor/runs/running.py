@@ -26,6 +26,7 @@ from xfactor.text import lecture_text
 
 DATE, ASSET = _panel.DATE, _panel.ASSET
 FIELDS = ("returns", "market_cap", "book_to_price", "market_returns")
+TRUTH = ("factor_returns", "exposure")  # what the demo writes of it
 
 
 @dataclass(frozen=True)
@@ -293,7 +294,7 @@ def run_demo(
     universe, truth = simulate_panel(dates=dates, assets=assets, seed=seed, chunk_dates=chunk_dates)
     out = Path(out)
     store = write_panel(universe, out / "panel.zarr", overwrite=True, progress=progress)
-    kept = truth[["factor_returns", "exposure"]]
+    kept = truth[list(TRUTH)]
     known = write_panel(kept, out / "truth.zarr", overwrite=True, progress=progress)
     run = run_lecture(store, out, truth=open_panel(known), min_names=min_names, progress=progress)
     return replace(run, files=[store, known, *run.files])
