@@ -16,7 +16,7 @@ import xfactor as xf
 from tests.store import model as m
 from tests.store.conftest import needs
 from tests.store.test_store import assert_same_panel, contents
-from xfactor.store import locks, plain
+from xfactor.store import files, locks, plain
 from xfactor.store.backends import backend_of
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -70,14 +70,14 @@ def test_writes__to_a_full_disk_are_refused_and_leave_nothing(store, tmp_path, s
 
 def full_at(monkeypatch, moment):
     """Have the disk be full when one kind of metadata is written."""
-    replace = plain.replace_file
+    replace = files.replace_file
 
     def refusing(path, content):
         if moment(path):
             raise FULL
         replace(path, content)
 
-    monkeypatch.setattr(plain, "replace_file", refusing)
+    monkeypatch.setattr(files, "replace_file", refusing)
 
 
 @pytest.mark.parametrize("write", WRITES)

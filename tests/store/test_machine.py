@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 
 import xfactor as xf
 from tests.store import model as m
-from xfactor.store import append_table, plain
+from xfactor.store import append_table, files, plain
 from xfactor.store.backends import backend_of
 
 # What was done and compared; a difference ends the run, so none is counted.
@@ -41,11 +41,11 @@ class Crash(BaseException):
 @contextlib.contextmanager
 def crashing(where):
     """Die in the middle of a write: before, while or after chunks are moved in, or published."""
-    replaced, moved = plain.replace_file, plain.Staging._move_in
+    replaced, moved = files.replace_file, plain.Staging._move_in
     calls = []
 
     def replace(path, content):
-        if path.name == plain.METADATA and where == "before it is published":
+        if path.name == files.METADATA and where == "before it is published":
             raise Crash
         replaced(path, content)
         if where == "just after":
@@ -58,7 +58,7 @@ def crashing(where):
         moved(self, name, array, *rest)
 
     with (
-        mock.patch.object(plain, "replace_file", replace),
+        mock.patch.object(files, "replace_file", replace),
         mock.patch.object(plain.Staging, "_move_in", move),
         mock.patch.object(plain.Staging, "discard"),
         contextlib.suppress(Crash),

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import xfactor as xf
 from tests import strategies
 from xfactor.store import layout
-from xfactor.store.plain import METADATA
+from xfactor.store.files import METADATA
 
 
 def contents(path):

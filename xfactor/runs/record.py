@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xfactor import panel as _panel
-from xfactor.store.plain import replace_file
+from xfactor.store.files import replace_file
 
 FILE = "run.json"
 # How a message names what differs; else by its own name.

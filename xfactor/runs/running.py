@@ -20,7 +20,7 @@ from xfactor.runs.results import (
 )
 from xfactor.runs.truth import last_truth, true_loadings, truth_beside
 from xfactor.simulate import simulate_panel
-from xfactor.store import open_panel, write_panel
+from xfactor.store import gc_panel_store, open_panel, write_panel
 from xfactor.store.sources import Columns, Source, digest, source
 from xfactor.text import lecture_text
 
@@ -163,6 +163,8 @@ def run_lecture(
             made = made.assign_attrs(run=run.run)
             traces = given.from_date(now, known)
             bring_up(out / RESULTS, made, known, traces, run.source, progress)
+        else:  # killed after its last write was published: what that left is swept by the next
+            gc_panel_store(out / RESULTS)
     stored = open_panel(out / RESULTS)
     one, two = whole_part(stored, window)
     if nothing:

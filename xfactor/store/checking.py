@@ -189,9 +189,10 @@ def _where(array: StoredArray, index: tuple[int, ...], dates: Any) -> str:
 
 
 def gc_panel_store(path: PathLike, *, backend: str | None = None) -> int:
-    """Remove what no reader of the present state needs: older states of cells that were restated.
+    """Remove what no reader of the present state needs.
 
-    Those who opened an older state and still read it get an error from then on; a bare
+    That is older states of cells that were restated, and what a killed write has left: it cannot
+    be resumed from then on. Those who opened an older state and still read it get an error; a bare
     ``xr.open_zarr`` of an older state reads NaN, as Zarr does where a chunk is not there. An
     Icechunk store keeps the versions of the last seven days.
 

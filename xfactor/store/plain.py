@@ -13,7 +13,6 @@ state or the new one. What a dead writer left is swept by the next.
 """
 
 import contextlib
-import errno
 import json
 import os
 import re
@@ -26,13 +25,11 @@ from pathlib import Path
 from typing import Any
 
 from xfactor import panel as _panel
-from xfactor.store import snapshots
+from xfactor.store import files, snapshots
 from xfactor.store.arrays import Folder, Receipt, StoredArray, sync_file, writing
 from xfactor.store.locks import lock
 from xfactor.store.naming import ENCODING, has_naming, other_marks, renamed, state_naming
 from xfactor.store.snapshots import Snapshot
-
-METADATA = "zarr.json"
 
 
 class PlainStore:
@@ -59,7 +56,7 @@ class PlainStore:
     def snapshot(self) -> Snapshot:
         """Return what is published now."""
         try:
-            text = (self.path / METADATA).read_bytes()
+            text = (self.path / files.METADATA).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             raise self._none() from None
         found = snapshots.read_document(
@@ -117,13 +114,11 @@ class PlainStore:
             The published state, which the lock keeps as it is.
         """
         prefix = f".{self.path.name}."
-        # No dot in between: .p.x.write-1234abcd.partial is being written by the store p.x.
-        mine = re.compile(re.escape(prefix) + r"(\w+-)?[0-9a-f]{8}\.partial")
-        left = sorted(p for p in self.path.parent.iterdir() if mine.fullmatch(p.name))
+        left = self._left()
         found = [p for p in left if resume and p.name.startswith(f"{prefix}{key}-")]
         for folder in (p for p in left if p not in found[:1]):
             shutil.rmtree(folder, ignore_errors=True)
-        if (self.path / METADATA).exists():
+        if (self.path / files.METADATA).exists():
             self._restore()
         folder = self.path.with_name(f"{prefix}{key}-{uuid.uuid4().hex[:8]}.partial")
         if found:
@@ -132,11 +127,17 @@ class PlainStore:
             folder.mkdir(exist_ok=True)
         return Staging(self, folder)
 
+    def _left(self) -> list[Path]:
+        """Return the staging folders of dead writers."""
+        # No dot in between: .p.x.write-1234abcd.partial is being written by the store p.x.
+        mine = re.compile(rf"\.{re.escape(self.path.name)}\.(\w+-)?[0-9a-f]{{8}}\.partial")
+        return sorted(p for p in self.path.parent.iterdir() if mine.fullmatch(p.name))
+
     def _restore(self) -> None:
         """Make the files of single arrays say what is published, and sweep what is not."""
         published = self.snapshot()
         for name, metadata in published.arrays.items():
-            write_metadata(self.path / name / METADATA, metadata)
+            files.write_metadata(self.path / name / files.METADATA, metadata)
         for folder in self._debris(published):
             shutil.rmtree(folder)
         for partial in self.path.rglob("*.partial"):
@@ -148,31 +149,34 @@ class PlainStore:
         fields = [p for p in self.path.iterdir() if p.name not in tops]
         columns = (self.path / snapshots.BOOKS).glob("*/*")
         tables = [p for p in columns if p.relative_to(self.path).as_posix() not in published.arrays]
-        return [p for p in fields + tables if _is_debris(p)]
+        return [p for p in fields + tables if files.is_debris(p)]
 
     def accept(self, snapshot: Snapshot) -> None:
         """Publish what another program has made of the metadata."""
         attributes = snapshots.group_attributes(snapshot.attrs, snapshot.coords)
         books = snapshots.new_books("check_panel_store", snapshot.version + 1)
         document = snapshots.group_document(attributes, snapshot.arrays, books)
-        replace_file(self.path / METADATA, document.encode())
+        files.replace_file(self.path / files.METADATA, document.encode())
 
     def gc(self) -> int:
         """Remove what no published state needs; return the bytes that were freed."""
         published = self.snapshot()
         freed = 0
+        for folder in self._left():
+            freed += sum(files.owned(p) for p in folder.rglob("*"))
+            shutil.rmtree(folder, ignore_errors=True)
         for name in published.arrays:
             folder = self.path / name
             array = published.array(name)
             kept = {folder / key for key in array.keys()}
-            gone = [file for file in _chunk_files(folder) if file not in kept]
+            gone = [file for file in files.chunk_files(folder) if file not in kept]
             for file in gone:
-                freed += file.stat().st_size if file.stat().st_nlink == 1 else 0
+                freed += files.owned(file)
                 file.unlink()
             with contextlib.suppress(OSError):  # a full disk: whoever reads them is not told why
                 for mark in other_marks(array) if gone else ():
-                    replace_file(self.path / mark, str(published.version).encode())
-            _prune(folder)
+                    files.replace_file(self.path / mark, str(published.version).encode())
+            files.prune(folder)
         self._restore()  # last: it needs room
         return freed
 
@@ -215,7 +219,7 @@ class Staging:
     def written(self, array: StoredArray) -> set[str]:
         """Return the chunks of an array that are written already."""
         folder = self.folder / array.name
-        return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if _is_chunk(p)}
+        return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if files.is_chunk(p)}
 
     def collect(self, receipts: Sequence[Receipt]) -> None:
         """Nothing to be told: the chunks are in the folder."""
@@ -242,7 +246,7 @@ class Staging:
         document = snapshots.group_document(attributes, arrays, books)
         with writing(self.store.address):
             with ThreadPoolExecutor(8) as pool:
-                list(pool.map(sync_file, [p for p in self.folder.rglob("*") if _is_chunk(p)]))
+                list(pool.map(sync_file, [p for p in self.folder.rglob("*") if files.is_chunk(p)]))
             if not self.store.exists():
                 self._publish_new(changed, document)
                 return
@@ -250,20 +254,20 @@ class Staging:
             for name, array in changed.items():
                 self._move_in(name, array, published)
             for name in published.arrays.keys() - arrays.keys():  # its chunks are being read
-                (self.store.path / name / METADATA).unlink(missing_ok=True)
-            replace_file(self.store.path / METADATA, document.encode())
+                (self.store.path / name / files.METADATA).unlink(missing_ok=True)
+            files.replace_file(self.store.path / files.METADATA, document.encode())
         # From here on it is published. What follows is for readers of single arrays, and done by
         # the next write if the disk is full.
         with contextlib.suppress(OSError):
             for name, array in changed.items():
-                write_metadata(self.store.path / name / METADATA, array.metadata)
+                files.write_metadata(self.store.path / name / files.METADATA, array.metadata)
         self.discard()
 
     def _publish_new(self, changed: Mapping[str, StoredArray], document: str) -> None:
         for name, array in changed.items():
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-            write_metadata(self.folder / name / METADATA, array.metadata)
-        replace_file(self.folder / METADATA, document.encode())
+            files.write_metadata(self.folder / name / files.METADATA, array.metadata)
+        files.replace_file(self.folder / files.METADATA, document.encode())
         for folder in [p for p in self.folder.rglob("*") if p.is_dir()]:
             sync_file(folder)
         os.rename(self.folder, self.store.path)
@@ -294,63 +298,14 @@ class Staging:
         They are those of the state three restatements ago, or of a field of this name that was
         dropped. Who still reads it is told by a mark.
         """
-        replace_file(self.store.path / array.mark, str(version).encode())
-        for file in _chunk_files(target):
+        files.replace_file(self.store.path / array.mark, str(version).encode())
+        for file in files.chunk_files(target):
             if has_naming(file.relative_to(target).as_posix(), array):
                 file.unlink()
 
     def discard(self) -> None:
         """Remove the staging folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def write_metadata(path: Path, metadata: Mapping[str, Any]) -> None:
-    """Write an array's own metadata file, unless it says so already."""
-    try:
-        if json.loads(path.read_bytes()) == metadata:
-            return
-    except (OSError, ValueError):
-        pass
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, json.dumps(metadata, indent=1).encode())
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace a file in one step that survives a loss of power."""
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    sync_file(path.parent)
-
-
-def _is_debris(folder: Path) -> bool:
-    """Say whether a folder holds chunks but no metadata: an array gets that once published."""
-    if not folder.is_dir() or (folder / METADATA).exists():
-        return False
-    return any(p.name == "c" or p.name.startswith("c.") or p.name[0].isdigit()
-               for p in folder.iterdir())  # fmt: skip
-
-
-def _chunk_files(array: Path) -> list[Path]:
-    """Return the chunks of an array, of any state; not those of arrays below it."""
-    return [
-        file
-        for top in array.iterdir()
-        for file in (top.rglob("*") if top.name == "c" and top.is_dir() else [top])
-        if _is_chunk(file)
-    ]
-
-
-def _is_chunk(path: Path) -> bool:
-    hidden = path.name.startswith(".") or path.name.endswith(".partial")
-    return not hidden and path.name != METADATA and path.is_file()
 
 
 def _link(target: Path, base: Mapping[str, Any], array: StoredArray, staged: set[str]) -> set[Path]:
@@ -361,24 +316,6 @@ def _link(target: Path, base: Mapping[str, Any], array: StoredArray, staged: set
             continue
         place = target / key
         place.parent.mkdir(parents=True, exist_ok=True)
-        link_file(target / there, place)
+        files.link_file(target / there, place)
         touched.add(place.parent)
     return touched
-
-
-def link_file(source: Path, target: Path) -> None:
-    """Make a hard link, or a copy where the file system has none."""
-    try:
-        os.link(source, target)
-    except OSError as problem:
-        if problem.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV):
-            raise
-        shutil.copy2(source, target)
-        sync_file(target)
-
-
-def _prune(folder: Path) -> None:
-    """Remove empty folders below a folder."""
-    for path in sorted(folder.rglob("*"), key=lambda p: -len(p.parts)):
-        if path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
