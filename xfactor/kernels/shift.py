@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from xfactor.kernels._blocks import row_blocks
+from xfactor.kernels._blocks import compilable, row_blocks
+from xfactor.kernels._compile import kernel
 
 
 def lag_rows(
@@ -33,12 +34,12 @@ def lead_rows(x: np.ndarray, *, periods: int, offset: int, start: int, stop: int
 
 def diff_rows(x: np.ndarray, *, periods: int, offset: int, start: int, stop: int) -> np.ndarray:
     """x[t] - x[t - periods]; NaN where either is missing."""
-    return _changes(lambda new, old: new - old, x, periods, start, stop)
+    return _changes(_diff, x, periods, start, stop)
 
 
 def growth_rows(x: np.ndarray, *, periods: int, offset: int, start: int, stop: int) -> np.ndarray:
     """(x[t] - x[t - periods]) / |x[t - periods]|; NaN where either is missing, or the latter 0."""
-    return _changes(lambda new, old: (new - old) / np.abs(old), x, periods, start, stop)
+    return _changes(_growth, x, periods, start, stop)
 
 
 def return_rows(x: np.ndarray, *, periods: int, offset: int, start: int, stop: int) -> np.ndarray:
@@ -46,32 +47,46 @@ def return_rows(x: np.ndarray, *, periods: int, offset: int, start: int, stop: i
     return _changes(_return, x, periods, start, stop)
 
 
-def _return(new: np.ndarray, old: np.ndarray) -> np.ndarray:
-    change = new / old - 1.0
-    change[~((old > 0) & (old < np.inf) & (new >= 0))] = np.nan
-    return change
-
-
 def _changes(
-    change: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    x: np.ndarray,
-    periods: int,
-    start: int,
-    stop: int,
+    change: Callable[..., None], x: np.ndarray, periods: int, start: int, stop: int
 ) -> np.ndarray:
-    """``change(new, old)`` of each row and the one `periods` before; NaN where it is not finite."""
+    """``change(new, old, limit, out)`` of each row and the one `periods` before."""
     out = np.empty((stop - start, *x.shape[1:]), dtype=x.dtype)
-    known = max(periods - start, 0)
+    known = min(max(periods - start, 0), len(out))
     out[:known] = np.nan
-    for rows in row_blocks(stop - start - known, x[0].size if len(x) else 0):
-        first, last = start + known + rows.start, start + known + rows.stop
-        # In float64: a return of 1e-4 has 3 digits left after 1.0001 was rounded to float32.
-        past = x[first - periods : last - periods].astype(np.float64)
-        part = out[first - start : last - start]
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            part[...] = change(x[first:last], past)
-        part[~np.isfinite(part)] = np.nan  # also what float32 cannot hold
+    x = compilable(x)
+    new, old = x[start + known : stop], x[start + known - periods : stop - periods]
+    limit = float(np.finfo(x.dtype).max)
+    change(new.reshape(-1), old[: len(new)].reshape(-1), limit, out[known:].reshape(-1))
     return out
+
+
+# In float64: a return of 1e-4 has 3 digits left after 1.0001 was rounded to float32. What is not
+# finite, or beyond what the result can hold, is missing.
+
+
+@kernel
+def _diff(new, old, limit, out):  # type: ignore[no-untyped-def]
+    for i in range(len(out)):
+        change = np.float64(new[i]) - np.float64(old[i])
+        out[i] = change if abs(change) <= limit else np.nan
+
+
+@kernel
+def _growth(new, old, limit, out):  # type: ignore[no-untyped-def]
+    for i in range(len(out)):
+        past = np.float64(old[i])
+        change = (np.float64(new[i]) - past) / abs(past)
+        out[i] = change if abs(change) <= limit else np.nan
+
+
+@kernel
+def _return(new, old, limit, out):  # type: ignore[no-untyped-def]
+    for i in range(len(out)):
+        now, past = np.float64(new[i]), np.float64(old[i])
+        change = now / past - 1.0
+        known = (past > 0.0) & (past < np.inf) & (now >= 0.0) & (abs(change) <= limit)
+        out[i] = change if known else np.nan
 
 
 def forward_rows(

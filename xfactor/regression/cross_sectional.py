@@ -175,27 +175,53 @@ def cross_sectional_ols(
         panel.check_mask(y, where, "where")
         where = _rows.back(where, lag)
     y = panel.masked(y, where)
+    found = _fit(y, design, kernel, dim, what)
+    attrs: dict[str, Any] = {"lag": lag, "weighted": int(weights is not None), "se": se}
+    attrs |= {"constraint": constraint, "method": method} if groups is not None else {}
+    attrs |= {} if robust is None else {"robust": f"Huber(k={robust.k})", "se": "huber"}
+    f = found["factor_return"]
+    found["tvalue"] = _design.tvalue(f, found["stderr"])
+    found["residual"] = _residual(y, f, design, dim, what)
+    names = ("factor_return", "stderr", "tvalue", "rsquared", "n_obs", "condition", "residual")
+    return xr.Dataset({n: found[n] for n in names}, attrs=attrs)
+
+
+def estimates(
+    y: xr.DataArray,
+    x: xr.DataArray | xr.Dataset,
+    *,
+    weights: xr.DataArray | None,
+    intercept: bool,
+    min_obs: int | None,
+    dim: str,
+    what: str,
+) -> dict[str, xr.DataArray]:
+    """Factor returns of `cross_sectional_ols`, R2 and counts, of exposures of the same date: no
+    residual, no t-values, for what is never computed takes time to describe.
+    """  # noqa: D205
+    design = _rows.design(
+        y, x, weights=weights, groups=None, market_cap=None, constraint="weighted",
+        intercept=intercept, ridge=0.0, lag=0, min_obs=min_obs, dim=dim, what=what,
+    )  # fmt: skip
+    return _fit(y, design, row_lstsq.fit_rows, dim, what)
+
+
+def _fit(
+    y: xr.DataArray, design: _rows.Design, kernel: _apply.Kernel, dim: str, what: str
+) -> dict[str, xr.DataArray]:
     labelled = _apply.Out((panel.FACTOR,), y.dtype, {panel.FACTOR: design.factors})
     each, count = _apply.Out((), y.dtype), _apply.Out((), np.int32)
     f, stderr, rsquared, n_obs, condition = _apply.along(
         partial(kernel, model=design.model), [_apply.Arg(y, (dim,)), *design.args(dim)],
         [labelled, labelled, each, count, each], what=what,
     )  # fmt: skip
-    attrs: dict[str, Any] = {"lag": lag, "weighted": int(weights is not None), "se": se}
-    attrs |= {"constraint": constraint, "method": method} if groups is not None else {}
-    attrs |= {} if robust is None else {"robust": f"Huber(k={robust.k})", "se": "huber"}
-    return xr.Dataset(
-        {
-            "factor_return": f.assign_attrs(long_name="factor return", units="decimal"),
-            "stderr": stderr.assign_attrs(long_name="standard error"),
-            "tvalue": _design.tvalue(f, stderr),
-            "rsquared": rsquared,
-            "n_obs": n_obs,
-            "condition": condition.assign_attrs(long_name="condition number", units="1"),
-            "residual": _residual(y, f, design, dim, what),
-        },
-        attrs=attrs,
-    )
+    return {
+        "factor_return": f.assign_attrs(long_name="factor return", units="decimal"),
+        "stderr": stderr.assign_attrs(long_name="standard error"),
+        "rsquared": rsquared,
+        "n_obs": n_obs,
+        "condition": condition.assign_attrs(long_name="condition number", units="1"),
+    }
 
 
 def _estimator(

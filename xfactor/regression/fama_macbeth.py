@@ -8,10 +8,10 @@ import xarray as xr
 from xfactor import _apply, panel
 from xfactor.kernels import pricing
 from xfactor.regression import _design, _rows
-from xfactor.regression.cross_sectional import cross_sectional_ols
+from xfactor.regression.cross_sectional import estimates
 from xfactor.regression.inference import newey_west
 from xfactor.regression.rolling import rolling_ols
-from xfactor.regression.time_series import time_series_ols
+from xfactor.regression.time_series import first_pass
 
 _ROW, _COLUMN = "factor_", "other_factor_"  # dims of a covariance, away from the user's
 
@@ -150,16 +150,16 @@ def fama_macbeth(
         panel.check_numbers(y, weights, "weights")
     if factors is not None:
         returns = _common(factors, y, dim, asset_dim, what)
-        exposures = beta = _betas(y, factors, window, min_dates, dim)
+        exposures = beta = _betas(y, factors, window, min_dates, dim, what)
         if window is None:
             (y,), (beta,) = _apply.again([y], [beta])
             exposures = beta
     assert exposures is not None  # one of the two is given
     x = _known(exposures, y, lag, dim, asset_dim, what)
-    across = cross_sectional_ols(
-        y, x, intercept=intercept, lag=0, min_obs=min_obs, dim=asset_dim,
+    across = estimates(
+        panel.masked(y, None if where is None else _rows.back(where, lag, dim)), x,
         weights=None if weights is None else _rows.back(panel.as_float(weights), lag, dim),
-        where=None if where is None else _rows.back(where, lag, dim),
+        intercept=intercept, min_obs=min_obs, dim=asset_dim, what=what,
     )  # fmt: skip
     result = _premia(across, lags, dim).assign_attrs(lag=lag)
     if factors is None:
@@ -242,16 +242,17 @@ def _betas(
     window: int | None,
     min_dates: int | None,
     dim: str,
+    what: str,
 ) -> xr.DataArray:
     if window is None:
-        # Errors that nobody asks for: those of se="ols" need no second look at the data.
-        fit = time_series_ols(y, factors, se="ols", min_obs=min_dates, dim=dim)
-    else:
-        fit = rolling_ols(y, factors, window=window, se=None, min_obs=min_dates, dim=dim)
+        arrays, labels = _design.regressors(factors, what, y, dim)
+        y = _design.over_dims_of(y, arrays)
+        return first_pass(y, arrays, labels, True, min_dates, dim, what)[0]
+    fit = rolling_ols(y, factors, window=window, se=None, min_obs=min_dates, dim=dim)
     return fit["beta"]
 
 
-def _premia(across: xr.Dataset, lags: int | None, dim: str) -> xr.Dataset:
+def _premia(across: dict[str, xr.DataArray], lags: int | None, dim: str) -> xr.Dataset:
     """Means of factor returns, and over the same dates of the other statistics."""
     f = _apply.whole(across["factor_return"], dim)
     mean, iid = newey_west(f, lags=lags, dim=dim), newey_west(f, lags=0, dim=dim)

@@ -123,20 +123,10 @@ def history(
     what: str,
 ) -> xr.Dataset:
     """Estimate by one pass of summed products; a second pass if the errors are robust."""
-    p = len(labels) + intercept
-    least = _design.least_obs(min_obs, p)
-    finalise = partial(
-        column_lstsq.solve_precise, intercept=intercept, min_obs=least, dtype=y.dtype
+    beta, stderr, alpha, alpha_stderr, rsquared, n_obs, x_mean, root = first_pass(
+        y, arrays, labels, intercept, min_obs, dim, what
     )
-    labelled = _apply.Out((panel.FACTOR,), y.dtype, {panel.FACTOR: labels})
-    each = _apply.Out((), y.dtype)
-    means = _apply.Out((_ROW,), np.float64, {_ROW: labels})
-    square = _apply.Out((_ROW, _COLUMN), np.float64, {_ROW: labels, _COLUMN: labels})
-    outs = [labelled, labelled, each, each, each, _apply.Out((), np.int32), means, square]
-    beta, stderr, alpha, alpha_stderr, rsquared, n_obs, x_mean, root = _apply.reduce(
-        column_lstsq.precise_sums, column_lstsq.merge_precise, finalise,
-        _design.arguments(y, arrays), outs, dim=dim, what=what,
-    )  # fmt: skip
+    p = len(labels) + intercept
     known = (beta, alpha, x_mean, root)
     (y, *arrays), (beta, alpha, x_mean, root) = _apply.again((y, *arrays), known)
     residual = _design.residual(y, arrays, beta, alpha if intercept else None)
@@ -167,6 +157,34 @@ def history(
         t = _design.tvalue(alpha, alpha_stderr)
         fit |= {"alpha": alpha, "alpha_stderr": alpha_stderr, "alpha_tvalue": t}
     return xr.Dataset(fit, attrs=attrs)
+
+
+def first_pass(
+    y: xr.DataArray,
+    arrays: list[xr.DataArray],
+    labels: list[str],
+    intercept: bool,
+    min_obs: int | None,
+    dim: str,
+    what: str,
+) -> tuple[xr.DataArray, ...]:
+    """Return betas and their plain errors, alpha and its own, R2 and the number of observations;
+    then means of the regressors and what makes these orthonormal.
+    """  # noqa: D205
+    p = len(labels) + intercept
+    least = _design.least_obs(min_obs, p)
+    finalise = partial(
+        column_lstsq.solve_precise, intercept=intercept, min_obs=least, dtype=y.dtype
+    )
+    labelled = _apply.Out((panel.FACTOR,), y.dtype, {panel.FACTOR: labels})
+    each = _apply.Out((), y.dtype)
+    means = _apply.Out((_ROW,), np.float64, {_ROW: labels})
+    square = _apply.Out((_ROW, _COLUMN), np.float64, {_ROW: labels, _COLUMN: labels})
+    outs = [labelled, labelled, each, each, each, _apply.Out((), np.int32), means, square]
+    return _apply.reduce(
+        column_lstsq.precise_sums, column_lstsq.merge_precise, finalise,
+        _design.arguments(y, arrays), outs, dim=dim, what=what,
+    )  # fmt: skip
 
 
 def lags_of(lags: int | None, n_dates: int) -> int:
