@@ -113,22 +113,14 @@ def unwrapped(block: Any) -> np.ndarray:
     return np.asarray(block)
 
 
-def halo_block(
-    block: Kernel,
-    offset: int,
-    start: int,
-    stop: int,
-    drop: int,
-    rows: int,
-    *pieces: list[np.ndarray],
-) -> Any:
-    """Join the pieces of neighbour chunks, less the rows that nobody asked for; run the block."""
-    arrays = []
-    for piece in pieces:
-        trimmed = [piece[0][drop:], *piece[1:]]
-        surplus = sum(map(len, trimmed)) - rows
-        trimmed[-1] = trimmed[-1][: len(trimmed[-1]) - surplus]
-        arrays.append(np.concatenate(trimmed) if len(trimmed) > 1 else trimmed[0])
+def edge(block: np.ndarray, first: int, last: int) -> np.ndarray:
+    """Some rows of a block, copied: they do not keep the others in memory."""
+    return block[first:last].copy()
+
+
+def halo_block(block: Kernel, offset: int, start: int, stop: int, *pieces: list[np.ndarray]) -> Any:
+    """Join a chunk and what is needed of its neighbours; run the block."""
+    arrays = [np.concatenate(p) if len(p) > 1 else p[0] for p in pieces]
     return block(*arrays, offset=offset, start=start, stop=stop)
 
 

@@ -27,6 +27,7 @@ Group = tuple[Place, int]  # a place and a stage
 
 MOST = 2**28  # bytes of results that are drawn together
 PARTS = 1000  # of one place and stage, at the most
+SENT = 2**20  # bytes that take as long to send as a task to be looked after
 
 WHOLE: Place = ("whole",)  # what is of no block of dates
 OURS = re.compile(r"xfactor-(\w+)-")  # the public name of an operation, in the name of its tasks
@@ -38,6 +39,8 @@ class Merged:
 
     Parameters
     ----------
+    name
+        Of no other, in this run or another.
     tasks
         In an order in which each comes after those that it needs.
     inputs
@@ -48,10 +51,14 @@ class Merged:
         For each task the keys that nobody needs after it.
     """
 
+    name: Any
     tasks: tuple[GraphNode, ...]
     inputs: tuple[tuple[Any, ...], ...]
     wanted: tuple[Any, ...]
     last: tuple[tuple[Any, ...], ...]
+
+    def __dask_tokenize__(self) -> Any:
+        return self.name  # a client names a graph by all that is in it, before anything is sent
 
     def __call__(self, *results: tuple[Any, ...]) -> tuple[Any, ...]:
         known: dict[Any, Any] = {}
@@ -97,7 +104,7 @@ def merged(graph: Graph, wanted: Iterable[Any]) -> Drawn:
     groups = _groups(graph, ordered)
     flow = _Flow(graph, groups, _turns(graph, ordered, groups), wanted)
     run = uuid.uuid4().hex
-    names = {g: (_title(groups.get(g, ()), run), i) for i, g in enumerate(flow.gives)}
+    names = {g: (_title(g, groups.get(g, ()), run), i) for i, g in enumerate(flow.gives)}
     made = {}
     for g, gives in flow.gives.items():
         taken = flow.taken(g)
@@ -105,7 +112,7 @@ def merged(graph: Graph, wanted: Iterable[Any]) -> Drawn:
         inputs = tuple(
             tuple(k if k in keys else None for k in flow.gives[h]) for h, keys in taken.items()
         )
-        call = Merged(tasks, inputs, tuple(gives), _last_uses(tasks, gives))
+        call = Merged(names[g], tasks, inputs, tuple(gives), _last_uses(tasks, gives))
         made[names[g]] = Task(names[g], call, *(TaskRef(names[h]) for h in taken))
     found = {}
     for key in wanted:
@@ -121,6 +128,8 @@ class _Flow:
     Results that are needed a turn later (or by the caller) wait for all blocks of dates. In one
     result with blocks of panels they would keep these as long: so the last task of their block
     that needs the others hands them on; where there is none, a task of their own keeps them.
+    Results that only other blocks need, such as the last rows, have a task of their own too: who
+    takes one of a group's results takes them all, from another worker as a rule.
     """
 
     def __init__(
@@ -130,7 +139,7 @@ class _Flow:
         turns: dict[Group, int],
         wanted: set[Any],
     ) -> None:
-        self.graph, self.groups, self.turns = graph, groups, turns
+        self.graph, self.groups, self.turns, self.wanted = graph, groups, turns, wanted
         self.where = {k: g for g, keys in groups.items() for k in keys}
         users: dict[Any, list[Group]] = {k: [] for k in graph}
         for key, task in graph.items():
@@ -142,7 +151,9 @@ class _Flow:
             g: [k for k in keys if k in wanted or any(u != g for u in users[k])]
             for g, keys in groups.items()
         }
+        self.abroad: set[Any] = set()
         for g in sorted(groups, key=lambda g: g[1]):
+            self._split(g, users)
             late = [
                 k
                 for k in self.gives[g]
@@ -153,6 +164,23 @@ class _Flow:
                 for key in late:
                     self.holders[key].append(after)
                     self.gives.setdefault(after, []).append(key)
+
+    def _split(self, g: Group, users: dict[Any, list[Group]]) -> None:
+        """Give what only other blocks need of a group's results a task of its own, if it pays."""
+        if not _is_block(g):
+            return
+        own = {k: k in self.wanted or any(u[0] == g[0] for u in users[k]) for k in self.gives[g]}
+        edges = [
+            k
+            for k, home in own.items()
+            if not home and all(_is_block(u) and self.turns[u] == self.turns[g] for u in users[k])
+        ]
+        if edges and sum(_size(k) for k in own if k not in edges) > SENT:
+            post = (("edge", *g[0]), g[1])
+            self.gives[post] = edges
+            self.abroad.update(edges)
+            for key in edges:
+                self.holders[key].append(post)
 
     def _after(self, g: Group, users: dict[Any, list[Group]]) -> Group:
         """The group that holds late results longer than `g`: one of its place, or a new one."""
@@ -172,7 +200,7 @@ class _Flow:
             for d in self.graph[key].dependencies:
                 home = self.where[d]
                 if home != g:
-                    later = self.turns[g] > self.turns[home]
+                    later = self.turns[g] > self.turns[home] or d in self.abroad
                     found.setdefault(self.holders[d][-1 if later else 0], set()).add(d)
         for key in self.gives[g]:
             chain = self.holders[key]
@@ -242,14 +270,19 @@ def _parts(keys: Sequence[Any]) -> list[list[Any]]:
     parts: list[list[Any]] = [[]]
     held = 0.0
     for key in keys:
-        known = _nbytes.KNOWN.get(key[0]) if isinstance(key, tuple) else None
-        size = 0.0 if known is None else known.nbytes([i for i in key[1:] if isinstance(i, int)])
+        size = _size(key)
         if held + size > MOST and parts[-1] and len(parts) < PARTS:
             parts.append([])
             held = 0.0
         parts[-1].append(key)
         held += size
     return parts
+
+
+def _size(key: Any) -> float:
+    """Bytes of a result, 0 where nobody has noted them."""
+    known = _nbytes.KNOWN.get(key[0]) if isinstance(key, tuple) else None
+    return 0.0 if known is None else known.nbytes([i for i in key[1:] if isinstance(i, int)])
 
 
 def _place(key: Any, needs: Sequence[Place]) -> Place:
@@ -292,9 +325,10 @@ def _name(key: Any) -> str:
     return str(key[0]) if isinstance(key, tuple) else str(key)
 
 
-def _title(keys: Sequence[Any], run: str) -> str:
+def _title(group: Group, keys: Sequence[Any], run: str) -> str:
     """A name that says on the dashboard, and in errors, what a task does."""
     operations = dict.fromkeys(m for k in keys for m in OURS.findall(_name(k)))
-    first = operations or dict.fromkeys(_name(k).split("-")[0] for k in keys)
+    names = dict.fromkeys(_name(k).split("-")[0] for k in keys)
+    first = operations or [n for n in names if n != "edge"] or names
     title = "+".join(list(first)[:4]) + ("+..." if len(first) > 4 else "")
-    return f"{title or 'kept'}-{run}"
+    return f"{title or group[0][0]}-{run}"  # without tasks: kept, or edge

@@ -17,7 +17,7 @@ from dask.graph_manipulation import bind, wait_on
 from dask.highlevelgraph import HighLevelGraph
 
 from xfactor import _nbytes, panel
-from xfactor._blocks import Kernel, combine_all, finish, halo_block, unwrapped
+from xfactor._blocks import Kernel, combine_all, edge, finish, halo_block, unwrapped
 from xfactor._inputs import Laid, Out
 
 # Partial sums are combined this many at a time: few enough that a task's inputs stay small,
@@ -150,14 +150,31 @@ def _halo_tasks(laid: Laid, block: Kernel, halo: tuple[int, int]) -> tuple[dict[
         lo = min(int(np.searchsorted(edges, first, side="right")) - 1, i)  # a chunk may be empty
         hi = max(int(np.searchsorted(edges, last, side="left")), i + 1)
         place = dict(zip(laid.loop, index, strict=True))
-        pieces = [
-            [(a.name, j, *[place.get(d, 0) for d in names[1:]]) for j in range(lo, hi)]
-            for a, names in zip(laid.arrays, laid.dims, strict=True)
-        ]
+        pieces: list[list[Any]] = []
+        for a, names in zip(laid.arrays, laid.dims, strict=True):
+            rest = [place.get(d, 0) for d in names[1:]]
+            pieces.append([])
+            for j in range(lo, hi):
+                rows = max(first - edges[j], 0), min(last, edges[j + 1]) - edges[j]
+                if rows == (0, edges[j + 1] - edges[j]):
+                    pieces[-1].append((a.name, j, *rest))
+                else:
+                    pieces[-1].append((_edge(a, rows), j, *rest))
+                    tasks[pieces[-1][-1]] = (edge, (a.name, j, *rest), *rows)
         start, stop = edges[i] - first, edges[i + 1] - first
-        drop, rows = first - edges[lo], last - first
-        tasks[(name, *index)] = (halo_block, block, first, start, stop, drop, rows, *pieces)
+        tasks[(name, *index)] = (halo_block, block, first, start, stop, *pieces)
     return tasks, name
+
+
+def _edge(a: Any, rows: tuple[int, int]) -> str:
+    """The name of the tasks that take these rows of a block of `a`, and note how large they are.
+
+    A window needs little of the block before: no more is kept or sent to another worker.
+    """
+    name = "edge-" + tokenize(a.name, rows)
+    chunks = ((rows[1] - rows[0],) * a.numblocks[0], *a.chunks[1:])
+    _nbytes.note(name, chunks, a.dtype.itemsize)
+    return name
 
 
 def tree(

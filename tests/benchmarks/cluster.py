@@ -309,6 +309,8 @@ RUNS: dict[str, Callable[[argparse.Namespace, Path], int]] = {
 def main() -> int:
     """Measure and print."""
     chosen = _options()
+    if chosen.folder:
+        chosen.folder.mkdir(parents=True, exist_ok=True)
     folder = chosen.kept or Path(tempfile.mkdtemp(prefix="xfactor-", dir=chosen.folder))
     try:
         return RUNS[chosen.what](chosen, folder)

@@ -17,6 +17,7 @@ from dask.utils import key_split
 from distributed import Client, LocalCluster, Worker, WorkerPlugin
 
 from tests.benchmarks.out_of_core import UNRESERVED, counted_reads, peak_rss
+from xfactor.cli.cluster import ALLOCATOR, SPAWN
 
 # Without workers the scheduler would wait for ever.
 WAIT = {"distributed.scheduler.no-workers-timeout": "120s"}
@@ -102,9 +103,9 @@ def cluster(workers: int, memory: int | str, **config: Any) -> Iterator[Client]:
         Settings of dask with ``__`` for each dot, beside those of this module.
     """
     chosen = {k.replace("__", ".").replace("_", "-"): v for k, v in config.items()}
-    spawn = dask.config.get("distributed.nanny.pre-spawn-environ") | UNRESERVED
+    spawn = dask.config.get(SPAWN) | ALLOCATOR | UNRESERVED
     with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ": spawn, **WAIT, **chosen}),
+        dask.config.set({SPAWN: spawn, **WAIT, **chosen}),
         LocalCluster(
             n_workers=workers, threads_per_worker=1, memory_limit=memory, dashboard_address=":0"
         ) as made,

@@ -367,6 +367,8 @@ def main() -> int:
         calibrate(CALIBRATION)
         return 0
     size = fits(chosen.gigabytes, chosen.assets, chosen.chunk_dates, chosen.threads)
+    if chosen.folder:
+        chosen.folder.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="xfactor-", dir=chosen.folder))
     try:
         results = lecture_within(folder, size, options.size(chosen.memory))

@@ -20,22 +20,22 @@ SPREAD = "{:<22} {:>9} {:>9} {:>6}  {}"
 HISTORIES = (1260, 2520, 5040, 10080, 20160)
 
 
-def total(x: xr.DataArray) -> xr.DataArray:
-    """One number of all: what comes back is small, and every cell is needed."""
-    return x.sum()
+def of_dates(x: xr.DataArray) -> xr.DataArray:
+    """One number of each date: what comes back is small, and every cell is needed."""
+    return x.sum([d for d in x.dims if d != "date"])
 
 
 def operations(fields: xr.Dataset, factors: xr.DataArray) -> dict[str, Callable[[], xr.DataArray]]:
-    """What is bound by computing, each result reduced to a number."""
+    """What is bound by computing, each result reduced to a number of each date."""
     some = fields[["market_cap", "book_to_price", "volume"]]
     fit = {"window": 100, "se": None}
     return {
-        "rank": lambda: total(xf.rank(fields.market_cap)),
-        "standardize": lambda: total(xf.standardize(fields.market_cap)),
-        "cross_sectional_ols": lambda: total(
+        "rank": lambda: of_dates(xf.rank(fields.market_cap)),
+        "standardize": lambda: of_dates(xf.standardize(fields.market_cap)),
+        "cross_sectional_ols": lambda: of_dates(
             xf.cross_sectional_ols(fields.returns, some).factor_return
         ),
-        "rolling_ols": lambda: total(xf.rolling_ols(fields.returns, factors, **fit).beta),
+        "rolling_ols": lambda: of_dates(xf.rolling_ols(fields.returns, factors, **fit).beta),
     }
 
 
