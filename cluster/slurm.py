@@ -14,6 +14,8 @@ import dask
 from dask_jobqueue import SLURMCluster
 from distributed.security import Security
 
+from xfactor.cli.cluster import ALLOCATOR
+
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Dask workers as Slurm jobs.")
@@ -56,6 +58,7 @@ def start(chosen: argparse.Namespace) -> SLURMCluster:
         interface=chosen.interface,
         log_directory=chosen.logs,
         local_directory=chosen.local_directory,
+        job_script_prologue=[f"export {name}={value}" for name, value in ALLOCATOR.items()],
         scheduler_options={"port": chosen.port, "dashboard_address": ":0"},
         **encryption(chosen.tls),
     )

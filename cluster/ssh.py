@@ -17,6 +17,8 @@ import dask
 from distributed import SSHCluster
 from distributed.deploy import SpecCluster
 
+from xfactor.cli.cluster import ALLOCATOR, SPAWN
+
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Dask scheduler and workers over SSH.")
@@ -49,6 +51,7 @@ def start(chosen: argparse.Namespace) -> SpecCluster:
     # Hosts inherit this configuration. By default a scheduler without workers lets clients wait
     # for ever.
     dask.config.set({"distributed.scheduler.no-workers-timeout": "5 minutes"})
+    dask.config.set({SPAWN: dask.config.get(SPAWN) | ALLOCATOR})
     return SSHCluster(
         chosen.hosts,
         connect_options={"connect_timeout": chosen.timeout, **login(chosen)},

@@ -291,6 +291,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--dates", type=int, default=5120, help="for --scaling (%(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="of what is timed (%(default)s)")
     parser.add_argument("--steps", nargs="+", default=list(STEPS), choices=STEPS)
+    parser.add_argument(
+        "--plain",
+        action="store_true",
+        help="for --scaling: workers that get "
+        "memory as dask has it, not as xfactor's scripts and commands",
+    )
     parser.add_argument("--held", action="store_true", help="show what workers held at the most")
     parser.add_argument("--folder", type=Path, help="for the stores (default: a temporary one)")
     parser.add_argument("--keep", action="store_true", help="keep the stores")

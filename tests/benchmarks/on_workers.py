@@ -90,7 +90,9 @@ def fresh_peak() -> None:
 
 
 @contextlib.contextmanager
-def cluster(workers: int, memory: int | str, **config: Any) -> Iterator[Client]:
+def cluster(
+    workers: int, memory: int | str, plain: bool = False, **config: Any
+) -> Iterator[Client]:
     """Worker processes of one thread each, on this machine, that everything runs on meanwhile.
 
     Parameters
@@ -99,11 +101,13 @@ def cluster(workers: int, memory: int | str, **config: Any) -> Iterator[Client]:
         How many.
     memory
         Limit of each.
+    plain
+        Workers get memory as dask has it, not as the scripts and commands of xfactor.
     **config
         Settings of dask with ``__`` for each dot, beside those of this module.
     """
     chosen = {k.replace("__", ".").replace("_", "-"): v for k, v in config.items()}
-    spawn = dask.config.get(SPAWN) | ALLOCATOR | UNRESERVED
+    spawn = dask.config.get(SPAWN) | ({} if plain else ALLOCATOR) | UNRESERVED
     with (
         dask.config.set({SPAWN: spawn, **WAIT, **chosen}),
         LocalCluster(

@@ -59,7 +59,8 @@ def scaling(chosen: argparse.Namespace, folder: Path) -> int:
     print(SPREAD.format("operation", "1 worker", "2 workers", "ratio", "million cells/s of one"))
     cells = size.dates * size.assets / 1e6
     worst = np.inf
-    with cluster(1, 0) as one, cluster(2, 0) as two:
+    plain = chosen.plain
+    with cluster(1, 0, plain) as one, cluster(2, 0, plain) as two:
         for name, made in operations(fields, factors).items():
             alone, both = in_turns([one, two], lambda m=made: xf.compute(m()), chosen.repeats)
             worst = min(worst, alone / both)

@@ -5,7 +5,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.cluster.tools import CLUSTER, equal, free_port, refused, run, script, smoke
+from tests.cluster.tools import (
+    CLUSTER,
+    equal,
+    free_port,
+    has_allocator,
+    refused,
+    run,
+    script,
+    smoke,
+)
 
 BY_HAND = CLUSTER / "by_hand.sh"
 
@@ -29,6 +38,10 @@ def test_by_hand__the_lecture_is_that_of_threads(cluster, tmp_path):
     assert "2 workers, 1 thread(s) and 0.93 GiB each" in text
     assert "note" not in text
     assert not list(tmp_path.iterdir())
+
+
+def test_by_hand__workers_get_memory_as_those_of_the_commands(cluster):
+    assert has_allocator(cluster.address)
 
 
 def test_by_hand__a_folder_holds_one_cluster(cluster):

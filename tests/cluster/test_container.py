@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests.cluster.tools import CLUSTER, ROOT, run
+from xfactor.cli.cluster import ALLOCATOR
 
 FILE = CLUSTER / "Containerfile"
 TEXT = re.sub(r"\\\n", " ", re.sub(r"^#.*\n", "", FILE.read_text(), flags=re.MULTILINE))
@@ -39,6 +40,11 @@ def test_container__both_stages_have_one_base_and_nobody_is_root():
     assert bases == ["docker.io/library/python:3.12-slim"] * 2
     assert instructions("USER") == ["1000:1000"]
     assert instructions("HEALTHCHECK") == ["NONE"]
+
+
+def test_container__workers_get_memory_as_those_of_the_commands():
+    words = [pair.split("=") for line in instructions("ENV") for pair in line.split()]
+    assert {name: value for name, value in words if name in ALLOCATOR} == ALLOCATOR
 
 
 @pytest.mark.slow

@@ -9,7 +9,17 @@ import time
 import pytest
 from distributed import Client
 
-from tests.cluster.tools import CLUSTER, environment, equal, free_port, kept, refused, run, seven
+from tests.cluster.tools import (
+    CLUSTER,
+    environment,
+    equal,
+    free_port,
+    has_allocator,
+    kept,
+    refused,
+    run,
+    seven,
+)  # fmt: skip
 
 pytestmark = pytest.mark.slow
 ONE_NODE = CLUSTER / "slurm_one_node.sh"
@@ -75,6 +85,7 @@ def test_slurm__one_job_cancelled_in_mid_run_changes_no_bit(slurm, address, tmp_
             lecture.kill()
     assert lecture.returncode == 0, text
     assert equal(text)
+    assert has_allocator(address)
     assert "meanwhile 1 worker(s) died and 1 came" in text
     after = jobs(slurm)
     assert len(before) == len(after) == 2

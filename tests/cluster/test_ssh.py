@@ -8,7 +8,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.cluster.tools import CLUSTER, ROOT, equal, free_port, installed, kept, run, smoke
+from tests.cluster.tools import (
+    CLUSTER,
+    ROOT,
+    equal,
+    free_port,
+    has_allocator,
+    installed,
+    kept,
+    run,
+    smoke,
+)  # fmt: skip
 
 pytestmark = pytest.mark.slow
 HOST = "127.0.0.1"
@@ -49,6 +59,7 @@ def command(server, key="user"):
 def test_ssh__the_lecture_is_that_of_threads(server, tmp_path):
     with kept(tmp_path, *command(server)) as address:
         status, text = smoke(address, tmp_path, "--workers", "2")
+        assert has_allocator(address)
     assert status == 0, text
     assert equal(text)
     assert "2 workers, 1 thread(s) and 1.86 GiB each" in text

@@ -13,6 +13,10 @@ import time
 from pathlib import Path
 from unittest import mock
 
+from distributed import Client
+
+from xfactor.cli.cluster import ALLOCATOR
+
 ROOT = Path(__file__).parents[2]
 CLUSTER = ROOT / "cluster"
 # Small, but of several chunks in every step.
@@ -161,3 +165,10 @@ def first_line(process, timeout):
             break
         time.sleep(0.1)
     return ""
+
+
+def has_allocator(address: str) -> bool:
+    """Whether all workers of a cluster get memory as `xfactor run --local-cluster` has it."""
+    with Client(address) as client:
+        found = client.run(lambda: dict(os.environ))
+    return bool(found) and all(e.items() >= ALLOCATOR.items() for e in found.values())
