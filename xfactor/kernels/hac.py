@@ -16,8 +16,8 @@ def score_sums(
     The scores are h = e (1, x')'. With g[t] the weighted sum of the `lags` scores before t, the sum
     is h h' + h g' + g h': one pass, whatever the number of lags. A missing score counts as 0.
 
-    The first and the last `lags` scores (rows, p, n) come along, for the pairs with dates outside;
-    of fewer rows, all of them.
+    The first and the last `lags` scores (rows, p, n) come along, for the pairs with dates outside:
+    all scores if there are fewer.
     """
     n = e.shape[1]
     e, xs = e[start:stop], tuple(x[start:stop] for x in xs)
@@ -47,16 +47,20 @@ def _sums(scores: np.ndarray, lags: int) -> Part:
 
 
 def add_scores(a: Part, b: Part, *, lags: int) -> Part:
-    """Join two stretches of dates, `a` the earlier: a sum that may be taken in any brackets."""
+    """Sums of two stretches of dates that follow one another, `a` the earlier; of any lengths.
+
+    What neither has are the pairs of a date of `a` and one of `b`, at most `lags` apart: those of
+    the last scores of `a` with the first of `b`.
+    """
     meat, first, earlier = a
     other, later, last = b
-    head = first if len(first) == lags else np.concatenate([first, later])[:lags]
-    tail = last if len(last) == lags else _last(np.concatenate([earlier, last]), lags)
+    head = np.concatenate([first, later[: lags - len(first)]])
+    tail = np.concatenate([_last(earlier, lags - len(last)), last])
     return meat + other + _across(earlier, later, lags), head, tail
 
 
 def _across(earlier: np.ndarray, later: np.ndarray, lags: int) -> np.ndarray:
-    """Products of the last scores of a stretch with the first of the next one."""
+    """Weighted products of the last scores of a stretch with the first of the next one."""
     m = len(earlier)
     before = np.zeros_like(later)
     for lag in range(1, min(lags, m + len(later) - 1) + 1):
