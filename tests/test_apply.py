@@ -3,6 +3,7 @@
 import dask
 import dask.array as da
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import given
@@ -246,6 +247,25 @@ def test_reduce__sees_the_halo_that_was_asked_for():
     for each in (x, x.chunk(date=5), x.chunk(date=1, asset=2)):
         (got,) = _apply.reduce(steps, add, total, [Arg(each)], [FLOAT], before=1, what="steps")
         np.testing.assert_allclose(got.values, x.values[-1] - x.values[0], atol=REORDERED * 100)
+
+
+def test_reduce__of_parts_that_keep_their_ends_joins_neighbours_in_order():
+    """Steps across the edges of parts: each is the first and the last row, and the steps within."""
+    x = whole(n_dates=70)
+
+    def steps(a, *, offset, start, stop):
+        part = a[start:stop]
+        return abs(np.diff(part, axis=0)).sum(axis=0), part[:1], part[-1:]
+
+    def join(a, b):
+        return a[0] + b[0] + abs(b[1] - a[2])[0], a[1], b[2]
+
+    for each in (x, x.chunk(date=5), x.chunk(date=1, asset=2)):
+        (got,) = _apply.reduce(steps, join, total, [Arg(each)], [FLOAT], ends=1, what="steps")
+        np.testing.assert_allclose(got, abs(x.diff("date")).sum("date"), rtol=REORDERED)
+        backwards = each.assign_coords(date=pd.date_range("2020", periods=70)[::-1])
+        with pytest.raises(xf.PanelError, match="not sorted"):
+            _apply.reduce(steps, join, total, [Arg(backwards)], [FLOAT], ends=1, what="steps")
 
 
 def test_reduce__keeps_two_ways_to_finalise_apart():

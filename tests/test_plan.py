@@ -4,10 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dask
 import pytest
 
 import xfactor as xf
-from xfactor import lecture
+from xfactor import _nbytes, lecture
 
 ROOT = Path(__file__).parents[1]
 
@@ -73,6 +74,19 @@ def test_plan__of_what_is_in_memory_is_no_work():
     panel, _ = xf.simulate_panel(dates=30, assets=5)
     planned = xf.plan(panel.load(), threads=1)
     assert (planned.tasks, planned.read_bytes, planned.result_bytes) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("dates", [30, 4])
+def test_plan__knows_how_large_sums_are_that_keep_the_ends_of_their_dates(dates):
+    """As those of Newey and West do, whose blocks may be shorter than the lags."""
+    panel, _ = xf.simulate_panel(dates=300, assets=50, seed=3, chunk_dates=dates)
+    fit = xf.time_series_ols(panel.returns, panel[["market_returns"]], lags=12)
+    graph = dict(fit.stderr.data.dask)
+    sums = [k for k in graph if "-sum" in k[0]]
+    assert len({k[0] for k in sums}) >= 4  # levels of two trees
+    for key, parts in zip(sums, dask.get(graph, sums), strict=True):
+        held = sum(a.nbytes for a in parts)
+        assert held <= _nbytes.KNOWN[key[0]].nbytes(key[1:]) <= 3 * held
 
 
 @pytest.mark.slow

@@ -198,6 +198,7 @@ def reduce(
     outs: Sequence[Out],
     *,
     before: int = 0,
+    ends: int = 0,
     dim: str = panel.DATE,
     what: str,
 ) -> tuple[xr.DataArray, ...]:
@@ -213,7 +214,11 @@ def reduce(
     finalise
         Takes the last tuple, returns ``(*core, n)`` per output.
     args, outs, before, dim, what
-        As in `window`; without `before` a sum does not depend on the order, and none is asked for.
+        As in `window`; without `before` and `ends` a sum does not depend on the order, and none is
+        asked for.
+    ends
+        How many rows of its inputs a part keeps at each end, to be combined with those of its
+        neighbours: they count in what a part takes.
 
     Returns
     -------
@@ -221,12 +226,12 @@ def reduce(
         One per output, dims ``(*loop, *core)``, without `dim`.
     """
     laid = _graph.with_one_backing(lay_out(args, outs, dim, what))
-    if before:
+    if before or ends:
         in_order(args, dim, what)
     block = _blocks.partial_block(laid, kernel)
     loop = laid.loop[1:]
     if laid.lazy:
-        results = _graph.tree(laid, block, before, combine, finalise, outs)
+        results = _graph.tree(laid, block, before, ends, combine, finalise, outs)
     else:
         total = block(*laid.arrays, offset=0, start=0, stop=laid.sizes[dim])
         shape = tuple(laid.sizes[d] for d in loop)

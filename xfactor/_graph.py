@@ -178,29 +178,49 @@ def _edge(a: Any, rows: tuple[int, int]) -> str:
 
 
 def tree(
-    laid: Laid, block: Kernel, before: int, combine: Kernel, finalise: Kernel, outs: Sequence[Out]
+    laid: Laid,
+    block: Kernel,
+    before: int,
+    ends: int,
+    combine: Kernel,
+    finalise: Kernel,
+    outs: Sequence[Out],
 ) -> list[Any]:
-    """Partial sums of all date blocks, combined always in the same order."""
+    """Partial sums of all date blocks, combined always in the same order.
+
+    A block takes `before` rows of the one before; a part keeps `ends` rows at each end of its own.
+    """
     tasks, name = _halo_tasks(laid, block, (before, 0))
     dates, *chunks = chunks_of(laid, laid.loop)
     # The blocks may be shared with a reduction that combines or finalises them in another way.
     own = f"{name}-{tokenize(combine, finalise, outs)}"
-    # Sums of products, to twice the digits, for each column.
-    _nbytes.note(name, ((1,) * len(dates), *chunks), 16.0 * (len(laid.arrays) + 2) ** 2)
+    levels = _levels(name, own, len(dates))
+    columns = len(laid.arrays)
+    for level, (part, count) in enumerate(levels):
+        rows = min(ends, max(dates) * TREE_WIDTH**level)
+        # Sums of products, to twice the digits, and the ends, for each column.
+        cell_bytes = 16.0 * ((columns + 2) ** 2 + columns * rows)
+        _nbytes.note(part, ((1,) * count, *chunks), cell_bytes)
     done = f"{own}-final"
     for index in itertools.product(*[range(len(c)) for c in chunks]):
-        keys = [(name, i, *index) for i in range(len(dates))]
-        level = 0
-        while len(keys) > 1:
-            groups = [keys[i : i + TREE_WIDTH] for i in range(0, len(keys), TREE_WIDTH)]
-            keys = [(f"{own}-sum{level}", i, *index) for i in range(len(groups))]
-            for key, group in zip(keys, groups, strict=True):
-                tasks[key] = (combine_all, combine, group)
-            level += 1
+        for (part, count), (total, _) in itertools.pairwise(levels):
+            keys = [(part, i, *index) for i in range(count)]
+            for i in range(0, count, TREE_WIDTH):
+                group = keys[i : i + TREE_WIDTH]
+                tasks[(total, i // TREE_WIDTH, *index)] = (combine_all, combine, group)
         shape = tuple(c[i] for c, i in zip(chunks, index, strict=True))
-        tasks[(done, *index)] = (finish, finalise, len(outs), shape, keys[0])
+        tasks[(done, *index)] = (finish, finalise, len(outs), shape, (levels[-1][0], 0, *index))
     graph = HighLevelGraph.from_collections(done, tasks, dependencies=laid.arrays)
     return unpack(graph, done, tuple(chunks), outs, laid.sizes)
+
+
+def _levels(name: str, own: str, count: int) -> list[tuple[str, int]]:
+    """Names of the partial sums, from the blocks of dates up, and how many there are of each."""
+    levels = [(name, count)]
+    while count > 1:
+        count = -(-count // TREE_WIDTH)
+        levels.append((f"{own}-sum{len(levels) - 1}", count))
+    return levels
 
 
 def again(arrays: Sequence[Any], after: Sequence[Any]) -> tuple[list[Any], list[Any]]:

@@ -1,5 +1,7 @@
 """Least squares without labels: what the compiled code does, its Python source does too."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -130,24 +132,55 @@ def test_score_sums__add_up_whatever_the_cut(lags):
     rng = np.random.default_rng(6)
     e, x = rng.normal(size=(40, 300)), rng.normal(size=(40, 2))
     options = {"intercept": True, "lags": lags, "offset": 0}
-    (whole,) = hac.score_sums(e, x, start=0, stop=40, **options)
+    whole = hac.score_sums(e, x, start=0, stop=40, **options)
     for cut in (0, 1, 17, 40):
         a = hac.score_sums(e, x, start=0, stop=cut, **options)
         b = hac.score_sums(e, x, start=cut, stop=40, **options)
-        np.testing.assert_allclose(hac.add_scores(a, b)[0], whole, rtol=1e-10, atol=1e-10)
+        for got, want in zip(hac.add_scores(a, b, lags=lags), whole, strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-10)
     h = np.concatenate([np.ones((40, 1)), x], axis=1) * e[:, 270:271]
     want = h.T @ h
     for lag in range(1, min(lags, 39) + 1):
         g = h[lag:].T @ h[:-lag]
         want = want + (1 - lag / (lags + 1)) * (g + g.T)
-    np.testing.assert_allclose(whole[:, :, 270], want, rtol=1e-10)
+    np.testing.assert_allclose(whole[0][:, :, 270], want, rtol=1e-10)
+
+
+@given(
+    cuts=st.lists(st.integers(0, 12), max_size=8).map(sorted),
+    lags=st.integers(0, 15),
+    data=st.data(),
+)
+def test_score_sums__add_up_in_any_brackets(cuts, lags, data):
+    rng = np.random.default_rng(8)
+    e, x = rng.normal(size=(12, 2)), rng.normal(size=(12, 1))
+    e[rng.random((12, 2)) < 0.2] = np.nan
+    edges = [0, *cuts, 12]
+
+    def part(start, stop):
+        return hac.score_sums(e, x, intercept=True, lags=lags, offset=0, start=start, stop=stop)
+
+    parts = [part(*stretch) for stretch in itertools.pairwise(edges)]
+    while len(parts) > 1:
+        i = data.draw(st.integers(0, len(parts) - 2))
+        parts[i : i + 2] = [hac.add_scores(*parts[i : i + 2], lags=lags)]
+    for got, want in zip(parts[0], part(0, 12), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-12)
 
 
 def test_score_sums__of_no_columns_are_empty():
-    (got,) = hac.score_sums(
+    meat, head, tail = hac.score_sums(
         np.ones((5, 0)), np.ones((5, 2)), intercept=True, lags=1, offset=0, start=0, stop=5
     )
-    assert got.shape == (3, 3, 0)
+    assert (meat.shape, head.shape, tail.shape) == ((3, 3, 0), (1, 3, 0), (1, 3, 0))
+
+
+def test_score_sums__keep_no_more_than_what_the_neighbours_need():
+    e = np.random.default_rng(9).normal(size=(500, 3))
+    options = {"intercept": True, "lags": 4, "offset": 0, "start": 0, "stop": 500}
+    for part in (a := hac.score_sums(e, **options), hac.add_scores(a, a, lags=4)):
+        assert all(x.base is None for x in part)  # views would keep the scores of all rows
+        assert sum(x.nbytes for x in part) == 8 * 3 * (1 + 4 + 4)
 
 
 @pytest.mark.parametrize("intercept", [True, False])

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 import xfactor as xf
 from tests import contracts, strategies
 from tests.regression import oracles
+from xfactor import _apply
+from xfactor.regression import inference
 from xfactor.regression._design import default_lags
 
 # statsmodels solves by QR in another order: the rounding of a few hundred products.
@@ -163,13 +165,27 @@ def test_time_series_ols__is_the_same_whatever_the_chunks(seed, data):
     oracles.assert_close(want, got.compute(), rtol=CHUNKS, atol=CHUNKS)
 
 
+@pytest.mark.parametrize("se", ["ols", "newey_west"])
 @pytest.mark.parametrize("chunks", [(10, 0, 20), (0, 30), (30, 0), (10, 0, 0, 20)])
-def test_time_series_ols__empty_chunks_count_for_nothing(chunks):
+def test_time_series_ols__empty_chunks_count_for_nothing(chunks, se):
     y, f = oracles.streams(9, dates=30, factors=1, missing=0.0)
-    want = xf.time_series_ols(y, f, se="ols").compute()
+    want = xf.time_series_ols(y, f, se=se).compute()
     cut = {"date": chunks}
-    got = xf.time_series_ols(y.chunk(cut), f.chunk(cut), se="ols").compute()
+    got = xf.time_series_ols(y.chunk(cut), f.chunk(cut), se=se).compute()
     oracles.assert_close(got, want, rtol=CHUNKS, atol=CHUNKS)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3])
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_time_series_ols__chunks_may_be_shorter_than_the_lags(chunk, missing):
+    y, f = oracles.streams(35, factors=2, missing=missing)
+    cut = {"date": chunk}
+    got = xf.time_series_ols(y.chunk(cut), f.chunk(cut), lags=5).compute()
+    whole = xf.time_series_ols(y.chunk(), f.chunk(), lags=5).compute()
+    oracles.assert_close(got, whole, rtol=CHUNKS, atol=CHUNKS)
+    if not missing:  # statsmodels closes gaps
+        hac = {"maxlags": 5, "use_correction": True}
+        check(got, history(y, f, True, cov_type="HAC", cov_kwds=hac), True)
 
 
 @pytest.mark.parametrize("se", ["ols", "white", "newey_west"])
@@ -513,6 +529,17 @@ def test_newey_west__is_the_same_whatever_the_chunks(seed, data):
     want = xf.newey_west(y, lags=lags)
     got = xf.newey_west(y.chunk(date=data.draw(strategies.cuts(dates))), lags=lags)
     assert got.stderr.chunks is not None
+    oracles.assert_close(got.compute(), want, rtol=1e-10, atol=CHUNKS)
+
+
+@pytest.mark.parametrize("cut", [{"date": n} for n in (1, 2, 3, 50, -1)] + [None])
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_newey_west__of_large_inputs_is_that_of_small_ones(cut, missing, monkeypatch):
+    y, _ = oracles.streams(36, missing=missing)
+    want = xf.newey_west(y, lags=5)
+    monkeypatch.setattr(_apply, "KEPT", 0)
+    monkeypatch.setattr(inference, "_at_once", None)  # not the way of small ones
+    got = xf.newey_west(y if cut is None else y.chunk(cut), lags=5)
     oracles.assert_close(got.compute(), want, rtol=1e-10, atol=CHUNKS)
 
 

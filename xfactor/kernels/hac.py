@@ -2,46 +2,84 @@
 
 import numpy as np
 
+# Long-run sums of the scores of a stretch of dates, the scores of its first dates and of its last.
+Part = tuple[np.ndarray, np.ndarray, np.ndarray]
+
 COLUMNS = 256  # worked on together, so that a chunk's scores of all regressors stay small
 
 
 def score_sums(
     e: np.ndarray, *xs: np.ndarray, intercept: bool, lags: int, offset: int, start: int, stop: int
-) -> tuple[np.ndarray]:
-    """Long-run sums of scores (p, p, n) over rows start:stop, with Bartlett weights.
+) -> Part:
+    """Long-run sums of scores (p, p, n) over pairs of rows in start:stop, with Bartlett weights.
 
     The scores are h = e (1, x')'. With g[t] the weighted sum of the `lags` scores before t, the sum
     is h h' + h g' + g h': one pass, whatever the number of lags. A missing score counts as 0.
+
+    The first and the last `lags` scores (rows, p, n) come along, for the pairs with dates outside:
+    all scores if there are fewer.
     """
     n = e.shape[1]
+    e, xs = e[start:stop], tuple(x[start:stop] for x in xs)
     parts = []
     for left in range(0, max(n, 1), COLUMNS):
         columns = slice(left, left + COLUMNS)
         block = [x[:, :, None] if x.ndim == 2 else x[:, :, columns] for x in xs]
-        parts.append(_sums(e[:, columns], block, intercept, lags, start, stop))
-    return (np.concatenate(parts, axis=2),)
+        parts.append(_sums(_scores(e[:, columns], block, intercept), lags))
+    meat, head, tail = (np.concatenate(p, axis=2) for p in zip(*parts, strict=True))
+    return meat, head, tail
 
 
-def _sums(
-    e: np.ndarray, xs: list[np.ndarray], intercept: bool, lags: int, start: int, stop: int
-) -> np.ndarray:
+def _scores(e: np.ndarray, xs: list[np.ndarray], intercept: bool) -> np.ndarray:
     ones = [np.ones((len(e), 1, 1))] if intercept else []
     scores = np.concatenate([z * e[:, None, :] for z in (*ones, *xs)], axis=1, dtype=np.float64)
     scores[~np.isfinite(scores)] = 0.0
-    now = scores[start:stop]
-    before = np.zeros_like(now)
-    for lag in range(1, lags + 1):
-        weight = 1.0 - lag / (lags + 1.0)
-        known = max(lag - start, 0)
-        if known < stop - start:
-            before[known:] += weight * scores[start + known - lag : stop - lag]
+    return scores
+
+
+def _sums(scores: np.ndarray, lags: int) -> Part:
+    rows = len(scores)
+    before = np.zeros_like(scores)
+    for lag in range(1, min(lags, rows - 1) + 1):
+        before[lag:] += _weight(lag, lags) * scores[: rows - lag]
+    meat = np.einsum("tin,tjn->ijn", scores, scores) + _both_ways(scores, before)
+    return meat, scores[:lags], _last(scores, lags)
+
+
+def add_scores(a: Part, b: Part, *, lags: int) -> Part:
+    """Sums of two stretches of dates that follow one another, `a` the earlier; of any lengths.
+
+    What neither has are the pairs of a date of `a` and one of `b`, at most `lags` apart: those of
+    the last scores of `a` with the first of `b`.
+    """
+    meat, first, earlier = a
+    other, later, last = b
+    head = np.concatenate([first, later[: lags - len(first)]])
+    tail = np.concatenate([_last(earlier, lags - len(last)), last])
+    return meat + other + _across(earlier, later, lags), head, tail
+
+
+def _across(earlier: np.ndarray, later: np.ndarray, lags: int) -> np.ndarray:
+    """Weighted products of the last scores of a stretch with the first of the next one."""
+    m = len(earlier)
+    before = np.zeros_like(later)
+    for lag in range(1, min(lags, m + len(later) - 1) + 1):
+        first, last = max(lag - m, 0), min(lag, len(later))
+        before[first:last] += _weight(lag, lags) * earlier[m + first - lag : m + last - lag]
+    return _both_ways(later, before)
+
+
+def _both_ways(now: np.ndarray, before: np.ndarray) -> np.ndarray:
     cross = np.einsum("tin,tjn->ijn", now, before)
-    return np.einsum("tin,tjn->ijn", now, now) + cross + cross.swapaxes(0, 1)
+    return cross + cross.swapaxes(0, 1)
 
 
-def add_scores(a: tuple[np.ndarray], b: tuple[np.ndarray]) -> tuple[np.ndarray]:
-    """Add the sums of two stretches of dates."""
-    return (a[0] + b[0],)
+def _weight(lag: int, lags: int) -> float:
+    return 1.0 - lag / (lags + 1.0)
+
+
+def _last(scores: np.ndarray, lags: int) -> np.ndarray:
+    return scores[max(len(scores) - lags, 0) :]
 
 
 def sandwich_rows(

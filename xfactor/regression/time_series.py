@@ -208,9 +208,8 @@ def _robust_errors(
     labels = [*([_design.INTERCEPT] if intercept else []), *x_mean[_ROW].values]
     meat_out = _apply.Out((_ROW, _COLUMN), np.float64, {_ROW: labels, _COLUMN: labels})
     kernel = partial(hac.score_sums, intercept=intercept, lags=lags)
-    (meat,) = _apply.reduce(
-        kernel, hac.add_scores, _only, args, [meat_out], before=lags, dim=dim, what=what
-    )
+    add = partial(hac.add_scores, lags=lags)
+    (meat,) = _apply.reduce(kernel, add, _meat, args, [meat_out], ends=lags, dim=dim, what=what)
     meat = meat.rename({_ROW: "score", _COLUMN: "other_score"})
     args = [
         _apply.Arg(root, (_ROW, _COLUMN)),
@@ -242,5 +241,5 @@ def _orthonormal(
     return args
 
 
-def _only(total: tuple[np.ndarray]) -> np.ndarray:
+def _meat(total: hac.Part) -> np.ndarray:
     return total[0]
