@@ -148,7 +148,7 @@ def simulate_panel(
     universe = _simulate.draw_universe(seed, assets)
     days, factors, sectors = _market(seed, sessions, chunk_dates)
     made = _scan.scan(
-        partial(_simulate.simulate_rows, universe=universe),
+        partial(_simulate.simulate_rows, seed=seed, n=assets),
         [
             _apply.Arg(days),
             _apply.Arg(factors, (panel.FACTOR,)),
@@ -164,7 +164,7 @@ def simulate_panel(
     truth = {
         "factor_returns": factors,
         "sector_returns": sectors,
-        "beta": xr.DataArray(universe.beta, dims=panel.ASSET),
+        "beta": xr.DataArray(universe.beta.copy(), dims=panel.ASSET),
         "exposure": exposure.transpose(panel.DATE, panel.ASSET, panel.FACTOR),
         "specific_returns": specific,
     }

@@ -25,10 +25,10 @@ BookToPrice()             factor  pb_ratio                         book_to_price
 Returns(window_length=2)  factor  close                            returns
 rank()                    factor  MarketCap()                      market_cap_rank
 rank()                    factor  BookToPrice()                    book_to_price_rank
-top(1000)                 filter  rank()                           biggest
-bottom(1000)              filter  rank()                           smallest
-top(1000)                 filter  rank()                           highpb
-bottom(1000)              filter  rank()                           lowpb
+top(1000)                 filter  MarketCap()                      biggest
+bottom(1000)              filter  MarketCap()                      smallest
+top(1000)                 filter  BookToPrice()                    highpb
+bottom(1000)              filter  BookToPrice()                    lowpb
 or                        filter  top(1000), bottom(1000)
 or                        filter  or, top(1000)
 or                        filter  or, bottom(1000)                 screen

@@ -4,6 +4,7 @@ Every session draws from a generator of its own, seeded by (seed, stream, sessio
 depends neither on how the dates are cut into blocks nor on how many more dates follow.
 """
 
+import functools
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -101,8 +102,9 @@ def generator(seed: int, stream: int, session: int = 0) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, stream, session))))
 
 
+@functools.lru_cache(maxsize=2)  # every block of dates asks
 def draw_universe(seed: int, n: int) -> Universe:
-    """Draw what is fixed about `n` assets."""
+    """Draw what is fixed about `n` assets: each process by itself, and none is sent to another."""
     rng = generator(seed, _UNIVERSE)
     first = np.where(rng.random(n) < 0.6, 0, 1 + rng.exponential(4 * YEAR, n)).astype(np.int64)
     last = first + 20 + rng.exponential(25 * YEAR, n).astype(np.int64)
@@ -157,14 +159,15 @@ def simulate_rows(
     sector_returns: np.ndarray,
     *,
     offset: int,
-    universe: Universe,
+    seed: int,
+    n: int,
 ) -> tuple[tuple[np.ndarray, ...], State]:
     """Sessions offset, offset + 1 ... as the arrays of `FIELDS`, (date, n, 1) each.
 
     `days` (date, 1) counts from 1970; the returns are (date, factor, 1) and (date, sector, 1).
     `exposure` is (date, factor, n, 1).
     """
-    n = len(universe.beta)
+    universe = draw_universe(seed, n)
     state = _start(universe, int(days[0, 0])) if state is None else state.copy()
     shapes = {"exposure": (len(days), 1 + N_STYLES, n)}
     out = {k: np.empty(shapes.get(k, (len(days), n)), dtype) for k, dtype in FIELDS.items()}

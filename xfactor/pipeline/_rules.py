@@ -87,27 +87,6 @@ class Rolling:
 
 
 @dataclass(frozen=True)
-class End:
-    """The `n` highest ("top") or lowest ("bottom") of an ordinal rank: no need to sort again."""
-
-    function: str
-    n: int
-
-    def __call__(self, values: list[xr.DataArray], where: Where) -> xr.DataArray:
-        """Compare the ranks with `n`, or with how many there are."""
-        arg, out = _apply.Arg(values[0], (panel.ASSET,)), _apply.Out((panel.ASSET,), np.bool_)
-        kernel = partial(end_of_ranks, n=self.n, highest=self.function == "top")
-        return _apply.along(kernel, [arg], [out], what=self.function)[0]
-
-
-def end_of_ranks(ranks: np.ndarray, *, n: int, highest: bool) -> np.ndarray:
-    """The `n` highest or lowest of rows of ordinal ranks."""
-    if not highest:
-        return ranks <= n  # NaN is not
-    return ranks > np.isfinite(ranks).sum(axis=1, keepdims=True) - n
-
-
-@dataclass(frozen=True)
 class Masked:
     """The input where the mask is true."""
 

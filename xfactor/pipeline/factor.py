@@ -242,7 +242,8 @@ class Factor(Arithmetic):
         rule = getattr(self, "rule", None)
         plain = rule == _rules.Across("rank", (("method", "ordinal"), ("ascending", True)))
         if plain and mask is None and groupby is None and len(self.inputs) == 1:
-            return self._made(_rules.End(function, n), f"{function}({n})", kind=FILTER)
+            # The ends of that rank are the ends of what was ranked, ties and all: nobody need sort.
+            return self.inputs[0]._end(function, n, self.mask, None)
         options = {"n": n}
         return self._across(function, mask, groupby, options, kind=FILTER, text=f"{function}({n})")
 
