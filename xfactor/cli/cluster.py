@@ -25,10 +25,10 @@ SETTINGS = {
 }
 # What glibc is told in worker processes. Dask has freed memory given back to the system at once,
 # which also makes glibc map each array anew: a page touched the first time costs more than the
-# arithmetic on it. With these, arrays come from one heap, of which 128 MB may stay free.
+# arithmetic on it. With these, arrays come from one heap, of which 32 MB may stay free.
 ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": str(2**25),
-    "MALLOC_TRIM_THRESHOLD_": str(2**27),
+    "MALLOC_TRIM_THRESHOLD_": str(2**25),
     "MALLOC_ARENA_MAX": "1",
 }
 SPAWN = "distributed.nanny.pre-spawn-environ"
