@@ -202,6 +202,13 @@ def rebalance(
         panel.check_dim(x, dim, what)
     panel.check_dim(returns, panel.DATE, what)
     panel.check_same_labels(returns, weights, names=("returns", "weights"))
+    further = [str(d) for d in returns.dims if d not in {*weights.dims, panel.DATE}]
+    if further:
+        raise panel.error(
+            f"returns has the dimension {further[0]!r} and weights has not",
+            "one return of each name on a date",
+            f"Select one label of {further[0]!r}, or expand weights",
+        )
     panel.choice("drift", drift, ("value", "legs"))
     panel.choice("proceeds", proceeds, ("spread", "cash"))
     lag = panel.positive("lag", lag, 0)

@@ -76,7 +76,7 @@ def turnover(
     for needed in (panel.DATE, dim):
         panel.check_dim(weights, needed, what)
     panel.choice("drift", drift, ("value", "legs"))
-    if lag not in (0, 1):
+    if panel.positive("lag", lag, 0) > 1:
         raise panel.error(f"lag={lag!r} was given", "0 or 1", "Use rebalance(...).turnover")
     w = panel.as_float(weights)
     arrays = [w, time_series.lag(w)]

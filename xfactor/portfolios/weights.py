@@ -120,7 +120,8 @@ def long_short(
     )
     args = [_apply.Arg(values, (dim,))]
     if sizes is not None:
-        panel.check_same_labels(x, sizes, names=("x", "sizes"))
+        panel.check_numbers(x.rename("x"), sizes, "sizes")
+        panel.check_dim(sizes, dim, "long_short, in sizes,")
         args.append(_apply.Arg(panel.as_float(sizes), (dim,)))
 
     def choose(_: xr.DataArray) -> xr.DataArray:
@@ -136,6 +137,10 @@ def long_short(
 def _complete(x: xr.DataArray, exposures: xr.DataArray | xr.Dataset) -> xr.DataArray:
     """Whether all exposures are known."""
     if isinstance(exposures, xr.Dataset):
+        if not exposures.data_vars:
+            raise panel.error(
+                "long_short found no variable in neutral_to", "an exposure", "Leave it out"
+            )
         each = [xr.ufuncs.isfinite(panel.as_float(v)) for v in exposures.data_vars.values()]
     else:
         panel.one_array(exposures, "long_short", "neutral_to")
@@ -331,7 +336,8 @@ def portfolio_weights(
 
 
 def _codes(name: str, given: Any) -> list[int]:
-    several = [given] if np.ndim(given) == 0 else list(given)
+    alone = isinstance(given, xr.Dataset) or np.ndim(given) == 0
+    several = [given] if alone else list(given)
     return [panel.positive(name, label, 0) for label in several]
 
 

@@ -57,6 +57,7 @@ def design(
 ) -> Design:
     """Check and move back what the caller passed, to go with `like` (date, asset)."""
     panel.choice("constraint", constraint, CONSTRAINTS)
+    intercept = panel.flag("intercept", intercept)
     if not 0.0 <= panel.number("ridge", ridge) < np.inf:
         raise panel.error(f"ridge={ridge!r} was given", "a number of at least 0", "Use ridge=0.1")
     arrays, labels = _design.regressors(x, what, like)

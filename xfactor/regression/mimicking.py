@@ -81,8 +81,12 @@ def mimicking_portfolios(
     """
     what = "mimicking_portfolios"
     lag = panel.positive("lag", lag, 0)
+    if returns is not None:
+        panel.one_array(returns, what, "returns")
     like = _like(x, what) if returns is None else returns
     panel.check_dim(like, dim, what)
+    if where is not None:
+        panel.check_mask(like, where, "where")
     design = _rows.design(
         like, x, weights=weights, groups=groups, market_cap=market_cap, constraint=constraint,
         intercept=intercept, ridge=ridge, lag=lag, min_obs=min_obs, dim=dim, what=what,

@@ -159,6 +159,14 @@ def checked_weights(weights: xr.DataArray, what: str, name: str, dim: str) -> xr
     return panel.as_float(weights)
 
 
+def spread(a: xr.DataArray, like: xr.DataArray, dim: str) -> xr.DataArray:
+    """`a`, spread over the assets of `like` if it has none."""
+    if dim in a.dims:
+        return a
+    # Of one asset selected from several its label is left: it is that of none here.
+    return a.drop_vars(dim, errors="ignore").expand_dims({dim: like.sizes[dim]})
+
+
 def squeezed(a: xr.DataArray) -> xr.DataArray:
     """Drop the axis of portfolios where there is only one, and the caller gave none."""
     return a.isel({_ONE: 0}, drop=True) if _ONE in a.dims else a

@@ -196,9 +196,9 @@ def link_contributions(attribution: xr.Dataset, *, dim: str = panel.DATE) -> xr.
     if not isinstance(attribution, xr.Dataset):
         found = type(attribution).__name__
         raise TypeError(f"{what} takes the Dataset of attribute_returns; found {found}.")
-    parts = panel.field(attribution, "contribution")
+    parts = panel.as_float(panel.field(attribution, "contribution"))
     panel.check_dim(parts, dim, what)
-    earned = panel.field(attribution, "portfolio_return")
+    earned = panel.as_float(panel.field(attribution, "portfolio_return"))
     base = attribution.get("benchmark_return", xr.zeros_like(earned))
     args = [_apply.Arg(parts, (panel.FACTOR,)), _apply.Arg(earned), _apply.Arg(base)]
     out = _apply.Out((panel.FACTOR,), parts.dtype)
