@@ -56,6 +56,10 @@ REFUSED = {
     "fields a list of lists": (
         lambda: xf.get_pricing(X.to_dataset(name="x"), "a", fields=[["x"]]), r"fields=\[\['x'\]\]",
     ),
+    "fields of three dims": (
+        lambda: xf.get_pricing(X.expand_dims(style=2).to_dataset(name="x"), "a", fields="x"),
+        "x has the dimensions 'style', 'date', 'asset'; needed values by date and asset",
+    ),
     "no dates": (
         lambda: xf.get_pricing(X[:0].to_dataset(name="x"), "a"), "the panel has no dates",
     ),

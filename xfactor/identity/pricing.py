@@ -103,6 +103,11 @@ def get_pricing(
             raise _panel.error(
                 f"{n} has no asset dimension", "fields of single assets", f"Read panel[{str(n)!r}]"
             )
+        if len(v.dims) > 2:
+            raise _panel.error(
+                f"{n} has the dimensions {', '.join(map(repr, map(str, v.dims)))}",
+                "values by date and asset", f"Read panel[{str(n)!r}]",
+            )  # fmt: skip
     part = part.isel({_panel.DATE: rows}).sel({_panel.ASSET: assets}).compute()
     frames = {
         n: pd.DataFrame(v.transpose(_panel.DATE, _panel.ASSET).to_numpy(), days[rows], wanted)

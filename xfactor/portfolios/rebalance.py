@@ -226,7 +226,8 @@ def rebalance(
         spread=proceeds == "spread",
         dtypes=(w.dtype, r.dtype),
     )
-    panels = [_apply.Arg(x, (dim,)) for x in (time_series.lag(w, lag), r)]
+    wanted = _apply.Arg(time_series.lag(w, lag), (dim,), "weights")
+    panels = [wanted, _apply.Arg(r, (dim,), "returns")]
     masks = [] if listed is None else [_apply.Arg(listed, (dim,))]
     args = [*panels, _apply.Arg(_clock(when, returns)), *masks]
     held, traded, *figures = _scan.scan(kernel, args, _outs(dim, w.dtype, r.dtype), what=what)

@@ -86,7 +86,8 @@ def turnover(
         panel.check_same_labels(returns, weights, names=("returns", "weights"))
         arrays.append(time_series.lag(panel.as_float(returns), 1 - lag))
     kernel = partial(_holding.turnover_rows, legs=drift == "legs")
-    args = [_apply.Arg(a, (dim,)) for a in arrays]
+    names = ("weights", "weights before", "returns")
+    args = [_apply.Arg(a, (dim,), k) for a, k in zip(arrays, names, strict=False)]
     (traded,) = _apply.along(kernel, args, [_apply.Out((), w.dtype)], what=what)
     return traded.assign_attrs(long_name="turnover", units="share of the capital")
 

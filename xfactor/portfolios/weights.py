@@ -118,11 +118,11 @@ def long_short(
         least=panel.positive("min_names", min_names),
         order=order,
     )
-    args = [_apply.Arg(values, (dim,))]
+    args = [_apply.Arg(values, (dim,), "x")]
     if sizes is not None:
         panel.check_numbers(x.rename("x"), sizes, "sizes")
         panel.check_dim(sizes, dim, "long_short, in sizes,")
-        args.append(_apply.Arg(panel.as_float(sizes), (dim,)))
+        args.append(_apply.Arg(panel.as_float(sizes), (dim,), "sizes"))
 
     def choose(_: xr.DataArray) -> xr.DataArray:
         outs = [_apply.Out((dim,), values.dtype)]
@@ -211,7 +211,7 @@ def portfolio_returns(
     if lag and panel.DATE in held.dims:  # weights without dates are held throughout
         held = time_series.lag(held, lag)
     r = panel.as_float(returns)
-    args = [_apply.Arg(held, (dim,)), _apply.Arg(r, (dim,))]
+    args = [_apply.Arg(held, (dim,), "weights"), _apply.Arg(r, (dim,), "returns")]
     out = _apply.Out((), r.dtype)
     (result,) = _apply.along(
         _portfolio.portfolio_return_rows, args, [out], what="portfolio_returns"

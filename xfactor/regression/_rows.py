@@ -35,7 +35,8 @@ class Design:
 
 def _along(dim: str, *arrays: xr.DataArray) -> list[_apply.Arg]:
     return [
-        _apply.Arg(a, (panel.FACTOR, dim) if panel.FACTOR in a.dims else (dim,)) for a in arrays
+        _apply.Arg(a, (panel.FACTOR, dim) if panel.FACTOR in a.dims else (dim,), "x")
+        for a in arrays
     ]
 
 

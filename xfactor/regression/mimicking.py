@@ -94,7 +94,7 @@ def mimicking_portfolios(
     args = design.args(dim)
     where = None if where is None else _rows.back(where, lag)
     if returns is not None:
-        args = [_apply.Arg(panel.masked(returns, where), (dim,)), *args]
+        args = [_apply.Arg(panel.masked(returns, where), (dim,), "returns"), *args]
     elif where is not None:
         args[0] = _apply.Arg(panel.masked(args[0].data, where), args[0].core)
     kernel = partial(row_lstsq.portfolio_rows, model=design.model, valued=returns is not None)
