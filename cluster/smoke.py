@@ -8,7 +8,6 @@ if a result of the cluster differs by more than 1e-12, and says by how much.
 
 import argparse
 import hashlib
-import os
 import shutil
 import sys
 import tempfile
@@ -26,9 +25,9 @@ from distributed.versions import VersionMismatchWarning
 
 import xfactor as xf
 from xfactor import lecture
+from xfactor.cli.cluster import check_folders, check_versions
 
 TOLERANCE = 1e-12  # the order of sums is fixed, so that even the last bits should agree
-PACKAGES = ("numba", "numpy", "pandas", "xarray", "zarr", "xfactor")  # beside those dask looks at
 
 
 class SmokeError(Exception):
@@ -102,38 +101,14 @@ def code_version() -> str:
     return digest.hexdigest()[:8]
 
 
-def check_versions(client: Client) -> None:
-    """Raise with one line if a package of a worker or of the scheduler is another one.
-
-    Pickled tasks of another numpy or dask give errors later that name neither.
-    """
-    found = client.get_versions(packages=PACKAGES)
-    ours = found["client"]["packages"]
-    places = {**found["workers"], "the scheduler": found["scheduler"]}
-    wrong = [
-        f"{name} {theirs} on {place} ({ours[name]} here)"
-        for place, versions in places.items()
-        for name, theirs in versions["packages"].items()
-        # The scheduler runs no task, so what only tasks use may be missing there.
-        if theirs != ours[name] and not (place == "the scheduler" and theirs is None)
-    ]
-    if not wrong:
-        here = code_version()
-        wrong = [
-            f"xfactor's files on {worker} ({theirs}, here {here})"
-            for worker, theirs in client.run(code_version).items()
-            if theirs != here
-        ]
-    if wrong:
-        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise SmokeError(f"versions differ: {', '.join(wrong[:3])}{more}. Install the same ones")
-
-
-def check_folder(client: Client, folder: Path) -> None:
-    blind = [w for w, sees in client.run(os.path.isdir, str(folder)).items() if not sees]
-    if blind:
-        # It would write its chunks to a disk of its own, and they would read as missing here.
-        raise SmokeError(f"{folder} is not seen by {', '.join(blind)}. Use --folder")
+def check_files(client: Client) -> None:
+    """Raise with one line if a worker has the same versions, but other files of xfactor."""
+    here = code_version()
+    for worker, theirs in client.run(code_version).items():
+        if theirs != here:
+            raise SmokeError(
+                f"xfactor's files differ on {worker} ({theirs}, here {here}). Install the same ones"
+            )
 
 
 def describe(client: Client) -> None:
@@ -204,10 +179,7 @@ def timed(folder: Path, chosen: argparse.Namespace, what: str) -> dict[str, xr.D
 def on_cluster(client: Client, folder: Path, chosen: argparse.Namespace) -> dict[str, xr.Dataset]:
     """Results of the cluster; workers that died meanwhile are waited for and counted."""
     came, went = comings(client)
-    try:
-        results = timed(folder, chosen, chosen.address)
-    except xf.PanelError as problem:  # workers died too often, or none came back
-        raise SmokeError(str(problem)) from problem
+    results = timed(folder, chosen, chosen.address)
     now_came, now_went = comings(client)
     if now_went > went:
         client.wait_for_workers(chosen.workers, timeout=chosen.timeout)
@@ -219,7 +191,8 @@ def on_cluster(client: Client, folder: Path, chosen: argparse.Namespace) -> dict
 def compare(client: Client, folder: Path, chosen: argparse.Namespace) -> int:
     client.wait_for_workers(chosen.workers, timeout=chosen.timeout)
     check_versions(client)
-    check_folder(client, folder)
+    check_files(client)
+    check_folders(client, [folder], [])
     describe(client)
     ours = on_cluster(client, folder / "cluster", chosen)
     with dask.config.set(scheduler="threads"):
@@ -245,11 +218,11 @@ def smoke(chosen: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    # check_versions says the same in one line, and about more packages.
+    # check_versions says the same in one line, and about the packages that matter.
     warnings.simplefilter("ignore", VersionMismatchWarning)
     try:
         return smoke(options())
-    except SmokeError as problem:
+    except (SmokeError, xf.PanelError) as problem:  # the latter, too, where workers died too often
         print(f"smoke: {str(problem).rstrip('.')}.", file=sys.stderr)
         return 1
 

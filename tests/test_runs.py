@@ -376,9 +376,10 @@ def test_resume__computes_no_finished_block_again(panel, whole, tmp_path):
     assert not json.loads((out / "run.json").read_text())["finished"]
     with chunks_read(store) as found:
         run = runs.run_lecture(store, out, resume=True, **OPTIONS)
-    assert run.note == f"Went on with the run in {out}."
-    xr.testing.assert_equal(results(out), whole)
     last = DATES // CHUNK
+    had = sum(min(CHUNK, DATES - k * CHUNK) for k in done)
+    assert run.note == f"Went on with the run in {out}: it had {had} of {DATES} dates."
+    xr.testing.assert_equal(results(out), whole)
     left = set(range(last + 1)) - done
     needed = {k - back for k in left for back in range(max(REACH.values()) + 1)}
     # The last chunk is read to see whether the store is the same, and for the picture of its date.
@@ -393,7 +394,8 @@ def test_resume__sweeps_what_a_run_left_that_died_when_it_had_published(panel, w
     (out / "run.json").write_text(json.dumps(record))
     (out / f".{runs.RESULTS}.f328_8fe7-c5468935.partial").mkdir()
     (out / f".{runs.RESULTS}.lock").touch()
-    runs.run_lecture(store, out, resume=True, **OPTIONS)
+    run = runs.run_lecture(store, out, resume=True, **OPTIONS)
+    assert run.note == f"Went on with the run in {out}: it had {DATES} of {DATES} dates."
     assert sorted(p.name for p in out.iterdir()) == [runs.RESULTS, "run.json"]
     xr.testing.assert_equal(results(out), whole)
 

@@ -1,7 +1,7 @@
 """Inputs of a primitive: checked, in the order of dims that its kernel wants; labels of outputs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import xarray as xr
@@ -11,10 +11,20 @@ from xfactor import panel
 
 @dataclass(frozen=True)
 class Arg:
-    """An input: labelled data and the dims that the kernel gets whole, in the kernel's order."""
+    """An input: labelled data and the dims that the kernel gets whole, in the kernel's order.
+
+    `name` is what errors call data without a name of its own.
+    """
 
     data: xr.DataArray
     core: tuple[str, ...] = ()
+    name: str = ""
+
+    def called(self) -> "Arg":
+        """The same, its data with a name if it has one to give."""
+        if self.data.name is not None or not self.name:
+            return self
+        return replace(self, data=self.data.rename(self.name))
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,7 @@ def lay_out(args: Sequence[Arg], outs: Sequence[Out], first: str | None, what: s
     Without `first`: the loop dims, then the core dims. With it: that dim, the core dims, then
     the other loop dims.
     """
+    args = [a.called() for a in args]
     _check(args, what)
     core = {d for a in args for d in a.core}
     found = (str(d) for a in args for d in a.data.dims if d not in core)

@@ -175,7 +175,7 @@ def simulate_panel(
 def _sessions(start: str, dates: int) -> pd.DatetimeIndex:
     try:
         return pd.bdate_range(start, periods=dates, name=panel.DATE).as_unit("ns")
-    except (TypeError, ValueError) as reason:
+    except (TypeError, ValueError, AttributeError) as reason:  # the last of NaT
         raise panel.error(
             f"start={start!r} and dates={dates} give no sessions ({reason})",
             "a date within 1678 to 2262",

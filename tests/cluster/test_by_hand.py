@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import xfactor as xf
 from tests.cluster.tools import (
     CLUSTER,
     equal,
@@ -88,37 +89,49 @@ def test_smoke__says_that_nobody_answers(tmp_path):
 
 def versions(numpy="2.4.6", scheduler=None, files="ab12"):
     """A client of one worker that has other versions."""
-    ours = {"python": "3.12.1", "numpy": "2.4.6", "dask": "2026.8.0"}
+    ours = {"numpy": "2.4.6", "dask": "2026.8.0"}
+    worker = {**ours, "numpy": numpy}
     found = {
-        "client": {"packages": ours},
-        "scheduler": {"packages": scheduler or ours},
-        "workers": {"tcp://w:1": {"packages": {**ours, "numpy": numpy}}},
-    }
+        "client": told(ours), "scheduler": told(scheduler or ours),
+        "workers": {"tcp://w:1": told(worker)},
+    }  # fmt: skip
     return SimpleNamespace(
-        get_versions=lambda packages: found, run=lambda function: {"tcp://w:1": files}
+        get_versions=lambda packages: found, run=lambda function, *_: {"tcp://w:1": files}
     )
+
+
+def checked(module, client):
+    module.check_versions(client)
+    module.check_files(client)
+
+
+def told(packages):
+    return {"host": {"python": "3.12.1.final.0"}, "packages": packages}
 
 
 @pytest.mark.parametrize(
     ("client", "said"),
     [
-        (versions("2.3.1"), r"numpy 2\.3\.1 on tcp://w:1 \(2\.4\.6 here\)"),
-        (versions(None), r"numpy None on tcp://w:1"),
-        (versions(scheduler={"dask": "2025.1.0"}), r"dask 2025\.1\.0 on the scheduler"),
-        (versions(files="cd34"), r"xfactor's files on tcp://w:1 \(cd34, here ab12\)"),
+        (versions("2.3.1"), r"tcp://w:1 has numpy 2\.3\.1 and this process 2\.4\.6"),
+        (versions(None), "tcp://w:1 has numpy not installed and"),
+        (versions(scheduler={"dask": "2025.1.0"}), r"the scheduler has dask 2025\.1\.0 and"),
+        (versions(files="cd34"), r"xfactor's files differ on tcp://w:1 \(cd34, here ab12\)"),
     ],
 )
 def test_smoke__names_versions_that_differ_in_one_line(client, said, monkeypatch):
     module = script("smoke")
     monkeypatch.setattr(module, "code_version", lambda: "ab12")
-    with pytest.raises(module.SmokeError, match=f"^versions differ: {said}.*Install the same ones"):
-        module.check_versions(client)
+    with pytest.raises((module.SmokeError, xf.PanelError), match=f"^{said}.*Install the same o"):
+        checked(module, client)
 
 
-def test_smoke__a_scheduler_needs_no_numpy(monkeypatch):
-    module = script("smoke")
-    monkeypatch.setattr(module, "code_version", lambda: "ab12")
-    module.check_versions(versions(scheduler={"dask": "2026.8.0", "numpy": None}))
+def test_smoke__a_scheduler_needs_no_numpy():
+    script("smoke").check_versions(versions(scheduler={"dask": "2026.8.0", "numpy": None}))
+
+
+def test_smoke__names_a_worker_that_does_not_see_the_folder(tmp_path):
+    with pytest.raises(xf.PanelError, match=f"the worker tcp://w:1 sees no folder {tmp_path}"):
+        script("smoke").check_folders(versions(files=False), [tmp_path], [])
 
 
 def test_smoke__certificates_come_in_threes(tmp_path):

@@ -447,6 +447,8 @@ def test_rebalance__errors_say_what_to_do():
         ({"costs": -0.1}, "costs=-0.1"),
         ({"costs": "low"}, "costs='low'"),
         ({"dim": "stock"}, "'stock'"),
+        ({"returns": r.expand_dims(style=2)}, "returns has the dimension 'style'"),
+        ({"drift": np.ones((2, 2))}, "drift=.* is unknown"),
         ({"when": data.listed}, "when has the dimensions 'date', 'asset'; needed 'date' alone"),
         ({"weights": w[::5]}, r"Use weights.reindex_like\(returns\)"),
         ({"returns": r.drop_vars("date")}, "no labels along 'date'"),
@@ -458,6 +460,9 @@ def test_rebalance__errors_say_what_to_do():
             xf.rebalance(**{"weights": w, "returns": r, **more})
     with pytest.raises(TypeError, match="needed bool"):
         xf.rebalance(w, r, listed=r)
+    for wrong, kind in (([1], "list"), (None, "NoneType"), (w.values, "ndarray")):
+        with pytest.raises(TypeError, match=f"takes a DataArray or a Dataset; found {kind}"):
+            xf.rebalance_dates(wrong)
     with pytest.raises(TypeError, match="takes a DataArray as when; found ndarray"):
         xf.rebalance(w, r, when=np.ones(r.sizes["date"], bool))
     with pytest.raises(TypeError, match="needed bool"):

@@ -271,6 +271,10 @@ def test_long_short__errors_say_what_to_do():
     x = strategies.fixed_panel()
     with pytest.raises(TypeError, match="neutral_to; found list"):
         xf.long_short(x, n=2, neutral_to=[x])
+    with pytest.raises(TypeError, match="sizes takes a DataArray; found list"):
+        xf.long_short(x, n=2, sizes=[1])
+    with pytest.raises(TypeError, match="takes a DataArray as x; found list"):
+        xf.long_short([1], n=2)
     for options, words in [
         ({}, "n=None and fraction=None"),
         ({"n": 2, "fraction": 0.2}, "one of them"),
@@ -286,6 +290,11 @@ def test_long_short__errors_say_what_to_do():
         ({"n": 1, "sizes": x.isel(asset=slice(None, None, -1))}, "different labels"),
         ({"n": 1, "neutral_to": x.isel(asset=slice(None, None, -1))}, "different labels"),
         ({"n": 1, "neutral_to": x.expand_dims(style=2)}, "has the dimension 'style'"),
+        ({"n": 1, "neutral_to": xr.Dataset()}, "no variable in neutral_to"),
+        ({"n": 1, "sizes": x.expand_dims(style=2)}, "sizes has the dimension 'style'"),
+        ({"n": 1, "sizes": x.isel(asset=0, drop=True)}, "in sizes, found .* needed 'asset'"),
+        ({"n": np.ones((2, 2))}, "a whole number"),
+        ({"n": 1, "dim": np.ones((2, 2))}, "as a dimension; needed its name"),
     ]:
         with pytest.raises(xf.PanelError, match=words):
             xf.long_short(x, **options)

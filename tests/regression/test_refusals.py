@@ -30,6 +30,14 @@ CALLS = {
     "ridge a word": (lambda: ols(Y, X, ridge="a"), "ridge='a' was given; needed a number"),
     "k a word": (lambda: xf.Huber(k="a"), "k='a' was given; needed a number"),
     "expanding a word": (lambda: xf.rolling_ols(Y, X, expanding="yes"), "needed True or False"),
+    "y without a name": (
+        lambda: xf.rolling_ols(Y.rename(None), X[:2].rename(None), window=2),
+        "x has 2 labels along 'date' and y has 3; needed",
+    ),
+    "y without a name, across": (
+        lambda: ols(Y.rename(None), X[:2].rename(None)),
+        "x has 2 labels along .* and y has 3",
+    ),
     "codes like hashes": (lambda: ols(Y, X, groups=G + 2**53), "needed codes below 2\\^31"),
     "codes beyond integers": (
         lambda: ols(Y, X, groups=G.astype("u8") + np.uint64(2**63)),

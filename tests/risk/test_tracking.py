@@ -127,5 +127,9 @@ def test_tracking_portfolio__errors_say_what_to_do():
         xf.tracking_portfolio(x, TARGET, where=s)
     with pytest.raises(TypeError, match="exposures"):
         xf.tracking_portfolio([1.0], TARGET)
+    with pytest.raises(xf.PanelError, match="found no variable in exposures; needed one for each"):
+        xf.tracking_portfolio(xr.Dataset(), TARGET)
+    with pytest.raises(xf.PanelError, match="None as a dimension"):
+        xf.tracking_portfolio(x, TARGET, dim=None)
     with pytest.raises(TypeError, match="target"):
         xf.tracking_portfolio(x, [1.0, 2.0])

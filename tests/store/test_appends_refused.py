@@ -97,6 +97,8 @@ ROWS = {
     "a column more": {"a": np.arange(2), "b": np.arange(2), "c": np.arange(2)},
     "another dtype": {"a": np.arange(2), "b": np.arange(2.0)},
     "a matrix": {"a": np.zeros((2, 2)), "b": np.zeros((2, 2))},
+    "ragged rows": {"a": [[1], [1, 2]], "b": np.arange(2)},
+    "a name like a folder": {"a/b": np.arange(2)},
 }
 
 
@@ -109,6 +111,21 @@ def test_append_panel__with_bad_rows_touches_nothing(store, name, assets):
     with pytest.raises(xf.PanelError):
         xf.append_panel(new, store, tables={"trades": ROWS[name]})
     assert contents(store.parent) == before
+
+
+def test_append_table__says_which_column_is_ragged(store):
+    with pytest.raises(xf.PanelError, match="rows of the column 'a' of 't' differ in length"):
+        xf.store.append_table(store, "t", {"a": [[1], [1, 2]]})
+    with pytest.raises(xf.PanelError, match=r"columns of 't' have the shapes \[\(1,\), \(2,\)\]"):
+        xf.store.append_table(store, "t", {"a": [1], "b": [1, 2]})
+    with pytest.raises(TypeError, match="a table is arrays by column name; found list"):
+        xf.store.append_table(store, "t", [1, 2])
+    with pytest.raises(TypeError, match="tables are columns by table name; found list"):
+        xf.write_panel(xf.open_panel(store), store.parent / "new", tables=[1])
+    with pytest.raises(xf.PanelError, match="is named 3; needed a plain name"):
+        xf.store.append_table(store, 3, {"a": [1]})
+    with pytest.raises(xf.PanelError, match=r"columns='a' was given; .* Use columns=\['a'\]"):
+        xf.store.read_table(store, "t", "a")
 
 
 BAD_CELLS = {

@@ -338,6 +338,17 @@ def test_add_fields__refuses_and_leaves_every_byte_as_it_was(tmp_path, panel, na
     assert contents(path) == before
 
 
+def test_add_fields__takes_a_Dataset_only(store, panel):
+    before = contents(store)
+    for fields, found in (
+        (panel["close"].rename("new"), "DataArray. Use array.to_"),
+        ([1], "list"),
+    ):
+        with pytest.raises(TypeError, match=f"fields are an xarray.Dataset; found {found}"):
+            xf.add_fields(fields, store)
+    assert contents(store) == before
+
+
 def test_add_fields__that_dies_is_not_seen_and_can_be_done_again(store, panel):
     before = xf.open_panel(store).compute()
     new = panel[["close"]].rename(close="new")
@@ -395,6 +406,45 @@ def test_write_panel__overwrites_panel_stores_only(tmp_path, panel, kind):
     with pytest.raises(xf.PanelError, match="is no panel store"):
         xf.write_panel(panel, path, overwrite=True)
     assert (path.read_text() if kind == "file" else contents(path)) == before
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda t: t[: len(t) // 2], lambda t: t.replace("2020", "2021")]
+)
+def test_write_panel__overwrites_nothing_whose_metadata_is_damaged(store, panel, damage):
+    xf.write_panel(panel.assign_attrs(since="2020"), store, overwrite=True)
+    metadata = store / "zarr.json"
+    metadata.write_text(damage(metadata.read_text()))
+    before = contents(store)
+    words = (
+        "metadata of .* is damaged: .*; needed a panel store to overwrite. Restore its zarr.json"
+    )
+    with pytest.raises(xf.PanelError, match=words):
+        xf.write_panel(panel, store, overwrite=True)
+    assert contents(store) == before
+
+
+def test_write_panel__overwrites_on_True_only(store, panel):
+    before = contents(store)
+    with pytest.raises(xf.PanelError, match="overwrite='no' was given; needed True or False"):
+        xf.write_panel(panel, store, overwrite="no")
+    assert contents(store) == before
+
+
+@pytest.mark.parametrize("path", [3, None, ["a"], b"a"])
+def test_stores__are_named_by_path_or_url(path):
+    with pytest.raises(TypeError, match="a store is named by its path or URL; found"):
+        xf.open_panel(path)
+
+
+def test_open_panel__says_what_fields_and_dates_it_takes(store):
+    for more, words in [
+        ({"fields": 3}, "fields=3 was given; needed a list of names"),
+        ({"start": -1}, "start=-1 was given; needed a date"),
+        ({"end": 1.5}, "end=1.5 was given; needed a date"),
+    ]:
+        with pytest.raises(xf.PanelError, match=words):
+            xf.open_panel(store, **more)
 
 
 def test_write_panel__that_fails_leaves_no_store(tmp_path, panel):

@@ -73,9 +73,9 @@ def running(args: argparse.Namespace) -> Iterator[int | None]:
                 yield args.local_cluster
         else:
             with _connected(distributed, args) as client:
-                _check_versions(client)
+                check_versions(client)
                 written = [] if getattr(args, "plan", False) else [args.out]
-                _check_folders(client, [getattr(args, "store", None)], written)
+                check_folders(client, [getattr(args, "store", None)], written)
                 yield len(client.scheduler_info(n_workers=-1)["workers"])
 
 
@@ -156,7 +156,7 @@ def _connected(distributed: Any, args: argparse.Namespace) -> Iterator[Any]:
         yield client
 
 
-def _check_versions(client: Any) -> None:
+def check_versions(client: Any) -> None:
     """Refuse workers of other versions: they would fail in the middle, or give other bits."""
     found = client.get_versions(packages=["xfactor", "xarray", "zarr", "numba", "pandas"])
     ours = _alike(found["client"])
@@ -178,7 +178,7 @@ def _alike(versions: Any) -> dict[str, str | None]:
     return {**versions["packages"], "python": ".".join(python.split(".")[:2])}
 
 
-def _check_folders(client: Any, stores: list[Any], outs: list[Path]) -> None:
+def check_folders(client: Any, stores: list[Any], outs: list[Path]) -> None:
     """Refuse folders that the workers do not see: they would write to disks of their own."""
     local = [Path(s).resolve() for s in stores if s is not None and "://" not in str(s)]
     for out in outs:

@@ -74,9 +74,7 @@ def signals(
 
     `taken` are the dims of the result that the signals must not have.
     """
-    if isinstance(x, xr.Dataset):
-        x = x.to_dataarray(panel.FACTOR)
-    panel.one_array(x, what)
+    x = panel.stacked(x, what)
     for each in (dim, asset_dim):
         panel.check_dim(x, each, what)
     panel.check_order(x, dim, what)

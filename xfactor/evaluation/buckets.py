@@ -137,11 +137,11 @@ def buckets_of(bins: Any, method: str, min_names: int) -> _evaluation.Buckets:
 
 def share_of(gross: object) -> float:
     """By what the spread of a portfolio of gross 2 is multiplied."""
-    if isinstance(gross, bool) or gross not in (1, 2):
+    if panel.number("gross", gross) not in (1, 2):
         raise panel.error(
             f"gross={panel.shown(gross)} was given", "1 or 2", "Use 2 for top less bottom"
         )
-    return 0.5 * float(gross)
+    return 0.5 * panel.number("gross", gross)
 
 
 def bucket_variables(

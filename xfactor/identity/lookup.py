@@ -201,6 +201,7 @@ def symbols(source: xr.Dataset | str | os.PathLike[str], *, on: Any = None) -> S
     if stored is not None:
         asset, symbol, start, end = (stored[k].to_numpy() for k in (*SPELL, "end"))
         return Symbols(asset, symbol, start, end, on=day)
+    _panel.check_dim(opened, _panel.ASSET, "symbols")
     labels = opened[_panel.ASSET].to_numpy()
     named = opened["symbol"].to_numpy() if "symbol" in opened.coords else labels
     start, end = (np.full(len(labels), edge) for edge in (FIRST, LAST))

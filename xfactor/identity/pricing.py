@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -80,6 +81,8 @@ def get_pricing(
     one, single = isinstance(symbols, str), isinstance(fields, str)
     wanted, names = _listed("symbols", symbols), _listed("fields", fields)
     days = opened.indexes[_panel.DATE]
+    if not len(days):
+        raise _panel.error("the panel has no dates", "at least one", "Open another range")
     first = days[0] if start is None else day_of(start, "start")
     last = days[-1] if end is None else day_of(end, "end")
     rows = days.slice_indexer(first, end if isinstance(end, str) else last)
@@ -100,6 +103,11 @@ def get_pricing(
             raise _panel.error(
                 f"{n} has no asset dimension", "fields of single assets", f"Read panel[{str(n)!r}]"
             )
+        if len(v.dims) > 2:
+            raise _panel.error(
+                f"{n} has the dimensions {', '.join(map(repr, map(str, v.dims)))}",
+                "values by date and asset", f"Read panel[{str(n)!r}]",
+            )  # fmt: skip
     part = part.isel({_panel.DATE: rows}).sel({_panel.ASSET: assets}).compute()
     frames = {
         n: pd.DataFrame(v.transpose(_panel.DATE, _panel.ASSET).to_numpy(), days[rows], wanted)
@@ -124,9 +132,11 @@ def _either(name: str, ours: Any, lecture: Any) -> Any:
 def _listed(name: str, given: Any) -> list[Any]:
     """Return one word, or a list of them, as a list."""
     found: list[Any] = []
+    if isinstance(given, np.ndarray | xr.DataArray | pd.Series | pd.Index):
+        given = np.ravel(given).tolist()
     if isinstance(given, Iterable):
         found = [given] if isinstance(given, str) else list(given)
-    if not found:
+    if not found or not all(isinstance(word, str) for word in found):
         raise _panel.error(
             f"{name}={_panel.shown(given)} was given", f"one or more {name}", "Name one, or a list"
         )

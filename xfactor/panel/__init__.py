@@ -18,6 +18,7 @@ from xfactor.panel.errors import (
     choice,
     error,
     flag,
+    names,
     number,
     one_array,
     positive,
@@ -36,6 +37,7 @@ from xfactor.panel.labels import (
     check_same_labels,
     field,
     label_order,
+    stacked,
 )
 from xfactor.panel.values import (
     MISSING_CODE,
@@ -77,10 +79,12 @@ __all__ = [
     "label_order",
     "masked",
     "missing",
+    "names",
     "number",
     "one_array",
     "positive",
     "several",
     "shown",
+    "stacked",
     "window_options",
 ]

@@ -28,7 +28,8 @@ def error(found: str, needed: str, remedy: str) -> PanelError:
     PanelError
         To be raised by the caller.
     """
-    return PanelError(f"{found}; needed {needed}. {remedy}.")
+    text = f"{found}; needed {needed}. {remedy}."
+    return PanelError(" ".join(line.strip() for line in text.splitlines()))  # a repr may have many
 
 
 def several(n: int, one: str, more: str) -> str:
@@ -79,9 +80,9 @@ def choice(name: str, value: object, allowed: Iterable[str]) -> None:
         The words that the option takes.
     """
     words = list(allowed)
-    if value not in words:
+    if not isinstance(value, str) or value not in words:  # of arrays `in` would ask each value
         listed = ", ".join(repr(w) for w in words)
-        raise PanelError(f"{name}={value!r} is unknown; choose from {listed}.")
+        raise PanelError(f"{name}={shown(value)} is unknown; choose from {listed}.")
 
 
 def flag(name: str, value: object) -> bool:
@@ -148,7 +149,9 @@ def positive(name: str, value: int, least: int = 1) -> int:
     except (TypeError, ValueError, OverflowError):
         whole = False
     if not whole or value < least:
-        raise PanelError(f"{name}={value!r} was given; needed a whole number of at least {least}.")
+        raise PanelError(
+            f"{name}={shown(value)} was given; needed a whole number of at least {least}."
+        )
     return int(value)
 
 
@@ -176,6 +179,32 @@ def window_options(window: int, min_obs: int | None) -> tuple[int, int]:
             "Lower it, or widen the window",
         )
     return min(window, LONGEST), min(least, LONGEST)
+
+
+def names(name: str, given: Any, there: list[str]) -> list[str]:
+    """Return the names that are wanted of those that there are; whether they are is not checked.
+
+    Parameters
+    ----------
+    name
+        The option's name, for the message.
+    given
+        What the caller passed: names, or None for all of them.
+    there
+        All of them.
+
+    Returns
+    -------
+    list of str
+        The names.
+    """
+    if given is None:
+        return there
+    if isinstance(given, str):  # each letter of it would count as a name
+        raise error(f"{name}={given!r} was given", "a list of names", f"Use {name}=[{given!r}]")
+    if not isinstance(given, Iterable):
+        raise PanelError(f"{name}={shown(given)} was given; needed a list of names.")
+    return list(given)
 
 
 def one_array(x: object, what: str, name: str = "x") -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xfactor.panel.errors import error
+from xfactor.panel.errors import error, one_array, shown
 
 DATE = "date"
 ASSET = "asset"
@@ -145,6 +145,10 @@ def check_dim(x: xr.DataArray | xr.Dataset, dim: str, what: str) -> None:
     what
         The public function's name, for the message.
     """
+    if not isinstance(x, xr.DataArray | xr.Dataset):
+        raise TypeError(f"{what} takes a DataArray or a Dataset; found {type(x).__name__}.")
+    if not isinstance(dim, str):
+        raise error(f"{what} got {shown(dim)} as a dimension", "its name", f"Use e.g. {DATE!r}")
     if dim not in x.dims:
         found = ", ".join(repr(str(d)) for d in x.dims) or "none"
         raise error(f"{what} found the dimensions {found}", f"{dim!r}", "Pass dim= or rename")
@@ -183,6 +187,37 @@ def check_same_labels(
                     "the same labels in the same order",
                     remedy,
                 )
+
+
+def stacked(x: xr.DataArray | xr.Dataset, what: str, name: str = "x") -> xr.DataArray:
+    """Return the variables of a Dataset as one array with a dimension `factor`.
+
+    Parameters
+    ----------
+    x
+        What the caller passed.
+    what
+        The public function's name, for the message.
+    name
+        The argument's name.
+
+    Returns
+    -------
+    xarray.DataArray
+        `x` itself where it is a DataArray.
+    """
+    if not isinstance(x, xr.Dataset):
+        one_array(x, what, name)
+        return x
+    if not x.data_vars:
+        raise error(f"{what} found no variable in {name}", "at least one", "Put variables into it")
+    if FACTOR in x.dims:
+        raise error(
+            f"{what} found the dimension {FACTOR!r} in the Dataset given as {name}",
+            "it free for the names of its variables",
+            f"Pass one of them, e.g. dataset[{str(next(iter(x.data_vars)))!r}]",
+        )
+    return x.to_dataarray(FACTOR)
 
 
 def field(panel: xr.Dataset, name: str) -> xr.DataArray:

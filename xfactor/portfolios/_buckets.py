@@ -121,7 +121,8 @@ def earned(
     if lag:  # what has no dates is held throughout
         held = [time_series.lag(h, lag) if panel.DATE in h.dims else h for h in held]
     shape = tuple(len(v) for v in dims.values())
-    args = [_apply.Arg(a, (dim,)) for a in (held[0], returns, *held[1:])]
+    labelled = zip(("x", "returns", "sizes"), (held[0], returns, *held[1:]), strict=False)
+    args = [_apply.Arg(a, (dim,), name) for name, a in labelled]
     names = tuple(dims)
     outs = [
         _apply.Out(names, returns.dtype, dims),

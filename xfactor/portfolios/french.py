@@ -167,7 +167,7 @@ def fama_french_factors(
     rebalance = default.rebalance if rebalance is None else rebalance  # type: ignore[assignment]
     panel.choice("rebalance", rebalance, ("june", "month"))
     months = default.accounting_lag if accounting_lag is None else accounting_lag
-    least = default.min_names if min_names is None else min_names
+    least = panel.positive("min_names", default.min_names if min_names is None else min_names)
     fields = {"cap": market_cap, "returns": returns, "book": book_equity}
     further = {
         "profitability": operating_profitability, "growth": asset_growth, "assets": total_assets,
@@ -191,7 +191,7 @@ def fama_french_factors(
     outs = [_apply.Out((dim,), np.int16)] * len(plan.sorts)
     held = _scan.scan(kernel, args, outs, what=what)
     cap = _buckets.positive_only(fields["cap"])
-    options: dict[str, Any] = {"min_names": panel.positive("min_names", least), "dim": dim}
+    options: dict[str, Any] = {"min_names": least, "dim": dim}
     before = time_series.lag(cap)
     sorts = [
         _buckets.earned(state, fields["returns"], before, PORTFOLIOS, lag=0, what=what, **options)

@@ -80,6 +80,7 @@ def hedge(
     True
     """
     panel.one_array(returns, "hedge", "returns")
+    _check_further(returns, factors)
     returns = panel.as_float(returns)
     ridge = panel.number("ridge", ridge)
     if not 0 <= ridge < np.inf or (ridge and window is None):
@@ -116,6 +117,18 @@ def hedge(
             "lag": lag if window is not None else 0,
         },
     )
+
+
+def _check_further(returns: xr.DataArray, factors: xr.DataArray | xr.Dataset) -> None:
+    """Refuse factors with a dim that returns lack: a hedge has the shape of what it hedges."""
+    own = {*returns.dims, panel.FACTOR}
+    further = [str(d) for d in getattr(factors, "dims", ()) if d not in own]
+    if further:
+        raise panel.error(
+            f"factors has the dimension {further[0]!r} and returns has not",
+            "the same factors for all, or dimensions among those of returns",
+            f"Select one label of {further[0]!r}, or expand returns",
+        )
 
 
 def _explained(factors: xr.DataArray, beta: xr.DataArray) -> xr.DataArray:

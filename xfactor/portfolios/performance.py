@@ -74,9 +74,7 @@ def performance(
     (0.666667, 0.288675)
     """
     what = "performance"
-    if isinstance(returns, xr.Dataset):
-        returns = returns.to_dataarray(panel.FACTOR)
-    panel.one_array(returns, what, "returns")
+    returns = panel.stacked(returns, what, "returns")
     panel.check_dim(returns, dim, what)
     panel.check_order(returns, dim, what)  # of the drawdown
     periods_per_year = panel.number("periods_per_year", periods_per_year)
@@ -161,7 +159,7 @@ def _against(
             "another name for the streams",
             "Use returns.rename(factor='portfolio'), or dataset.to_dataarray('portfolio')",
         )
-    fit = time_series_ols(r, factors, lags=lags, dim=dim)
+    fit = time_series_ols(r.rename("returns"), factors, lags=lags, dim=dim)
     return {
         "alpha": fit.alpha * periods_per_year,
         "alpha_tvalue": fit.alpha_tvalue,

@@ -202,6 +202,13 @@ def rebalance(
         panel.check_dim(x, dim, what)
     panel.check_dim(returns, panel.DATE, what)
     panel.check_same_labels(returns, weights, names=("returns", "weights"))
+    further = [str(d) for d in returns.dims if d not in {*weights.dims, panel.DATE}]
+    if further:
+        raise panel.error(
+            f"returns has the dimension {further[0]!r} and weights has not",
+            "one return of each name on a date",
+            f"Select one label of {further[0]!r}, or expand weights",
+        )
     panel.choice("drift", drift, ("value", "legs"))
     panel.choice("proceeds", proceeds, ("spread", "cash"))
     lag = panel.positive("lag", lag, 0)
@@ -219,7 +226,8 @@ def rebalance(
         spread=proceeds == "spread",
         dtypes=(w.dtype, r.dtype),
     )
-    panels = [_apply.Arg(x, (dim,)) for x in (time_series.lag(w, lag), r)]
+    wanted = _apply.Arg(time_series.lag(w, lag), (dim,), "weights")
+    panels = [wanted, _apply.Arg(r, (dim,), "returns")]
     masks = [] if listed is None else [_apply.Arg(listed, (dim,))]
     args = [*panels, _apply.Arg(_clock(when, returns)), *masks]
     held, traded, *figures = _scan.scan(kernel, args, _outs(dim, w.dtype, r.dtype), what=what)

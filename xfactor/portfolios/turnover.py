@@ -76,7 +76,7 @@ def turnover(
     for needed in (panel.DATE, dim):
         panel.check_dim(weights, needed, what)
     panel.choice("drift", drift, ("value", "legs"))
-    if lag not in (0, 1):
+    if panel.positive("lag", lag, 0) > 1:
         raise panel.error(f"lag={lag!r} was given", "0 or 1", "Use rebalance(...).turnover")
     w = panel.as_float(weights)
     arrays = [w, time_series.lag(w)]
@@ -86,7 +86,8 @@ def turnover(
         panel.check_same_labels(returns, weights, names=("returns", "weights"))
         arrays.append(time_series.lag(panel.as_float(returns), 1 - lag))
     kernel = partial(_holding.turnover_rows, legs=drift == "legs")
-    args = [_apply.Arg(a, (dim,)) for a in arrays]
+    names = ("weights", "weights before", "returns")
+    args = [_apply.Arg(a, (dim,), k) for a, k in zip(arrays, names, strict=False)]
     (traded,) = _apply.along(kernel, args, [_apply.Out((), w.dtype)], what=what)
     return traded.assign_attrs(long_name="turnover", units="share of the capital")
 

@@ -118,10 +118,11 @@ def long_short(
         least=panel.positive("min_names", min_names),
         order=order,
     )
-    args = [_apply.Arg(values, (dim,))]
+    args = [_apply.Arg(values, (dim,), "x")]
     if sizes is not None:
-        panel.check_same_labels(x, sizes, names=("x", "sizes"))
-        args.append(_apply.Arg(panel.as_float(sizes), (dim,)))
+        panel.check_numbers(x.rename("x"), sizes, "sizes")
+        panel.check_dim(sizes, dim, "long_short, in sizes,")
+        args.append(_apply.Arg(panel.as_float(sizes), (dim,), "sizes"))
 
     def choose(_: xr.DataArray) -> xr.DataArray:
         outs = [_apply.Out((dim,), values.dtype)]
@@ -136,6 +137,10 @@ def long_short(
 def _complete(x: xr.DataArray, exposures: xr.DataArray | xr.Dataset) -> xr.DataArray:
     """Whether all exposures are known."""
     if isinstance(exposures, xr.Dataset):
+        if not exposures.data_vars:
+            raise panel.error(
+                "long_short found no variable in neutral_to", "an exposure", "Leave it out"
+            )
         each = [xr.ufuncs.isfinite(panel.as_float(v)) for v in exposures.data_vars.values()]
     else:
         panel.one_array(exposures, "long_short", "neutral_to")
@@ -206,7 +211,7 @@ def portfolio_returns(
     if lag and panel.DATE in held.dims:  # weights without dates are held throughout
         held = time_series.lag(held, lag)
     r = panel.as_float(returns)
-    args = [_apply.Arg(held, (dim,)), _apply.Arg(r, (dim,))]
+    args = [_apply.Arg(held, (dim,), "weights"), _apply.Arg(r, (dim,), "returns")]
     out = _apply.Out((), r.dtype)
     (result,) = _apply.along(
         _portfolio.portfolio_return_rows, args, [out], what="portfolio_returns"
@@ -331,7 +336,8 @@ def portfolio_weights(
 
 
 def _codes(name: str, given: Any) -> list[int]:
-    several = [given] if np.ndim(given) == 0 else list(given)
+    alone = isinstance(given, xr.Dataset) or np.ndim(given) == 0
+    several = [given] if alone else list(given)
     return [panel.positive(name, label, 0) for label in several]
 
 

@@ -149,7 +149,7 @@ def arguments(y: xr.DataArray, arrays: Sequence[xr.DataArray]) -> list[_apply.Ar
         else a.expand_dims(panel.FACTOR)
         for a in arrays
     ]
-    return [_apply.Arg(y), *[_apply.Arg(a, (panel.FACTOR,)) for a in wide]]
+    return [_apply.Arg(y, name="y"), *[_apply.Arg(a, (panel.FACTOR,), "x") for a in wide]]
 
 
 def columns(x: Sequence[xr.DataArray]) -> list[xr.DataArray]:

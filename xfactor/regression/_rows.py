@@ -35,7 +35,8 @@ class Design:
 
 def _along(dim: str, *arrays: xr.DataArray) -> list[_apply.Arg]:
     return [
-        _apply.Arg(a, (panel.FACTOR, dim) if panel.FACTOR in a.dims else (dim,)) for a in arrays
+        _apply.Arg(a, (panel.FACTOR, dim) if panel.FACTOR in a.dims else (dim,), "x")
+        for a in arrays
     ]
 
 
@@ -57,6 +58,7 @@ def design(
 ) -> Design:
     """Check and move back what the caller passed, to go with `like` (date, asset)."""
     panel.choice("constraint", constraint, CONSTRAINTS)
+    intercept = panel.flag("intercept", intercept)
     if not 0.0 <= panel.number("ridge", ridge) < np.inf:
         raise panel.error(f"ridge={ridge!r} was given", "a number of at least 0", "Use ridge=0.1")
     arrays, labels = _design.regressors(x, what, like)

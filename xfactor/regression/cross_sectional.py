@@ -212,7 +212,7 @@ def _fit(
     labelled = _apply.Out((panel.FACTOR,), y.dtype, {panel.FACTOR: design.factors})
     each, count = _apply.Out((), y.dtype), _apply.Out((), np.int32)
     f, stderr, rsquared, n_obs, condition = _apply.along(
-        partial(kernel, model=design.model), [_apply.Arg(y, (dim,)), *design.args(dim)],
+        partial(kernel, model=design.model), [_apply.Arg(y, (dim,), "y"), *design.args(dim)],
         [labelled, labelled, each, count, each], what=what,
     )  # fmt: skip
     return {

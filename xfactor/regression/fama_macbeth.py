@@ -387,7 +387,7 @@ def grs_test(
     statistic, pvalue, n_obs, dof, alpha = _apply.reduce(
         pricing.joint_sums, pricing.merge_joint,
         partial(pricing.grs, n_factors=k, dtype=y.dtype),
-        [*args, _apply.Arg(y, (asset_dim,))], outs, dim=dim, what=what,
+        [*args, _apply.Arg(y, (asset_dim,), "y")], outs, dim=dim, what=what,
     )  # fmt: skip
     return xr.Dataset(
         {

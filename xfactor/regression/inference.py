@@ -65,9 +65,7 @@ def newey_west(
     >>> float(fit["mean"]), round(float(fit.stderr), 6)
     (1.0, 0.57735)
     """
-    if isinstance(x, xr.Dataset):
-        x = x.to_dataarray(panel.FACTOR)
-    panel.one_array(x, "newey_west")
+    x = panel.stacked(x, "newey_west")
     panel.check_dim(x, dim, "newey_west")
     aside = {panel.FACTOR: "series_"} if panel.FACTOR in x.dims else {}
     x = panel.as_float(x)

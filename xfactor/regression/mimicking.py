@@ -81,8 +81,12 @@ def mimicking_portfolios(
     """
     what = "mimicking_portfolios"
     lag = panel.positive("lag", lag, 0)
+    if returns is not None:
+        panel.one_array(returns, what, "returns")
     like = _like(x, what) if returns is None else returns
     panel.check_dim(like, dim, what)
+    if where is not None:
+        panel.check_mask(like, where, "where")
     design = _rows.design(
         like, x, weights=weights, groups=groups, market_cap=market_cap, constraint=constraint,
         intercept=intercept, ridge=ridge, lag=lag, min_obs=min_obs, dim=dim, what=what,
@@ -90,7 +94,7 @@ def mimicking_portfolios(
     args = design.args(dim)
     where = None if where is None else _rows.back(where, lag)
     if returns is not None:
-        args = [_apply.Arg(panel.masked(returns, where), (dim,)), *args]
+        args = [_apply.Arg(panel.masked(returns, where), (dim,), "returns"), *args]
     elif where is not None:
         args[0] = _apply.Arg(panel.masked(args[0].data, where), args[0].core)
     kernel = partial(row_lstsq.portfolio_rows, model=design.model, valued=returns is not None)

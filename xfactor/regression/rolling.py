@@ -101,6 +101,7 @@ def rolling_ols(
     panel.check_dim(y, dim, what)
     if se is not None:
         panel.choice("se", se, ("ols",))
+    intercept = panel.flag("intercept", intercept)
     arrays, labels = _design.regressors(x, what, y, dim)
     p = len(labels) + intercept
     window, least = _reach(window, panel.flag("expanding", expanding), min_obs, p)

@@ -101,6 +101,7 @@ def time_series_ols(
     ('asset', 'factor')
     """
     what = "time_series_ols"
+    intercept = panel.flag("intercept", intercept)
     panel.choice("se", se, STDERR)
     if lags is not None and se != "newey_west":
         raise panel.error(f"lags={lags} was given with se={se!r}", "no lags", "Leave lags out")

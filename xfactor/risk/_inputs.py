@@ -28,7 +28,10 @@ class Exposures:
 
     def args(self, dim: str) -> list[_apply.Arg]:
         """Inputs of a kernel, the last ones."""
-        return [_apply.Arg(a, (_COLUMN, dim) if _COLUMN in a.dims else (dim,)) for a in self.arrays]
+        return [
+            _apply.Arg(a, (_COLUMN, dim) if _COLUMN in a.dims else (dim,), "exposures")
+            for a in self.arrays
+        ]
 
     def back(self, lag: int) -> "Exposures":
         """The same as of `lag` dates before."""
@@ -117,13 +120,13 @@ def covariance_arg(covariance: xr.DataArray, what: str) -> _apply.Arg:
         )
     names = {panel.FACTOR: _ROW, second: _OTHER}
     bare = panel.as_float(covariance).drop_vars(list(names), errors="ignore").rename(names)
-    return _apply.Arg(bare, (_ROW, _OTHER))
+    return _apply.Arg(bare, (_ROW, _OTHER), "factor_cov")
 
 
 def factor_values(f: xr.DataArray) -> _apply.Arg:
     """Values for each factor (date, factor), in a dim of their own."""
     bare = panel.as_float(f).drop_vars(panel.FACTOR, errors="ignore")
-    return _apply.Arg(bare.rename({panel.FACTOR: _ROW}), (_ROW,))
+    return _apply.Arg(bare.rename({panel.FACTOR: _ROW}), (_ROW,), "factor_returns")
 
 
 def several(
@@ -142,8 +145,8 @@ def several(
             f"Use {name}.stack(portfolio={own!r}, create_index=False)",
         )
     if own:
-        return _apply.Arg(arg.data, (own[0], *arg.core)), own[0]
-    return _apply.Arg(arg.data.expand_dims(_ONE), (_ONE, *arg.core)), _ONE
+        return _apply.Arg(arg.data, (own[0], *arg.core), name), own[0]
+    return _apply.Arg(arg.data.expand_dims(_ONE), (_ONE, *arg.core), name), _ONE
 
 
 def checked_weights(weights: xr.DataArray, what: str, name: str, dim: str) -> xr.DataArray:
@@ -157,6 +160,14 @@ def checked_weights(weights: xr.DataArray, what: str, name: str, dim: str) -> xr
             f"Use {name}.rename({panel.FACTOR}='portfolio')",
         )
     return panel.as_float(weights)
+
+
+def spread(a: xr.DataArray, like: xr.DataArray, dim: str) -> xr.DataArray:
+    """`a`, spread over the assets of `like` if it has none."""
+    if dim in a.dims:
+        return a
+    # Of one asset selected from several its label is left: it is that of none here.
+    return a.drop_vars(dim, errors="ignore").expand_dims({dim: like.sizes[dim]})
 
 
 def squeezed(a: xr.DataArray) -> xr.DataArray:

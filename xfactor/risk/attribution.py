@@ -117,11 +117,11 @@ def attribute_returns(
     ).back(lag)
     for array in x.arrays:
         panel.check_same_labels(returns, array, names=("returns", "exposures"))
-    further = [_apply.Arg(r, (dim,)), _inputs.factor_values(factor_returns)]
+    further = [_apply.Arg(r, (dim,), "returns"), _inputs.factor_values(factor_returns)]
     if benchmark is not None:
         base = _inputs.checked_weights(benchmark, what, "benchmark", dim)
-        further.append(_apply.Arg(_rows.back(base, lag), (dim,)))
-    held = _apply.Arg(_rows.back(weights, lag), (dim,))
+        further.append(_apply.Arg(_rows.back(base, lag), (dim,), "benchmark"))
+    held = _apply.Arg(_rows.back(weights, lag), (dim,), "weights")
     first, own = _inputs.several(held, [*(a.data for a in further), *x.arrays], what, "weights")
     kernel = partial(
         _attribution.attribution_rows, columns=x.columns, benchmark=benchmark is not None
@@ -196,9 +196,9 @@ def link_contributions(attribution: xr.Dataset, *, dim: str = panel.DATE) -> xr.
     if not isinstance(attribution, xr.Dataset):
         found = type(attribution).__name__
         raise TypeError(f"{what} takes the Dataset of attribute_returns; found {found}.")
-    parts = panel.field(attribution, "contribution")
+    parts = panel.as_float(panel.field(attribution, "contribution"))
     panel.check_dim(parts, dim, what)
-    earned = panel.field(attribution, "portfolio_return")
+    earned = panel.as_float(panel.field(attribution, "portfolio_return"))
     base = attribution.get("benchmark_return", xr.zeros_like(earned))
     args = [_apply.Arg(parts, (panel.FACTOR,)), _apply.Arg(earned), _apply.Arg(base)]
     out = _apply.Out((panel.FACTOR,), parts.dtype)

@@ -156,10 +156,7 @@ def factor_covariance(
 
 
 def _series(factor_returns: xr.DataArray | xr.Dataset, what: str, dim: str) -> xr.DataArray:
-    f = factor_returns
-    if isinstance(f, xr.Dataset):
-        f = f.to_dataarray(panel.FACTOR)
-    panel.one_array(f, what, "factor_returns")
+    f = panel.stacked(factor_returns, what, "factor_returns")
     panel.check_dim(f, dim, what)
     panel.check_dim(f, panel.FACTOR, what)
     if FACTOR_2 in f.dims:

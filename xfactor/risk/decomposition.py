@@ -318,10 +318,10 @@ def _problem(
     for array in x.arrays:
         panel.check_same_labels(specific_var, array, names=("specific_var", "exposures"))
     covariance = _inputs.covariance_arg(factor_cov, what)
-    further = [_apply.Arg(specific, (dim,)), covariance]
+    further = [_apply.Arg(specific, (dim,), "specific_var"), covariance]
     if benchmark is not None:
         base = _inputs.checked_weights(benchmark, what, "benchmark", dim)
-        further.append(_apply.Arg(base, (dim,)))
+        further.append(_apply.Arg(base, (dim,), "benchmark"))
     beside = [*(a.data for a in further), *x.arrays]
     first, axis = _inputs.several(_apply.Arg(weights, (dim,)), beside, what, "weights")
     return _Problem(

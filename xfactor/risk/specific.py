@@ -7,6 +7,7 @@ import xarray as xr
 
 from xfactor import _apply, panel, time_series
 from xfactor.kernels import specific as _specific
+from xfactor.risk import _inputs
 
 REASONS = ("masked", "thin")
 FEWEST = 20  # dates of a variance, without a window: its error is then a third of it
@@ -148,7 +149,7 @@ def _beside(
         panel.check_numbers(e, weights, "weights")
         found["weights"] = panel.as_float(weights)
     found = {k: panel.bare(e, a) for k, a in found.items()}
-    return {k: a if dim in a.dims else a.expand_dims({dim: e.sizes[dim]}) for k, a in found.items()}
+    return {k: _inputs.spread(a, e, dim) for k, a in found.items()}
 
 
 def _least(window: int | None, min_obs: int | None) -> int:

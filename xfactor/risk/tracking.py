@@ -104,6 +104,7 @@ def tracking_portfolio(
     if budget is not None:
         budget = panel.number("budget", budget)
     like = _like(exposures, what)
+    panel.check_dim(like, dim, what)
     x = _inputs.exposures(exposures, groups, like, labels, dim=dim, what=what, beside="target")
     beside = {"where": where, "specific": specific_var}
     if where is not None:
@@ -111,7 +112,11 @@ def tracking_portfolio(
     if specific_var is not None:
         panel.check_numbers(like, specific_var, "specific_var")
         beside["specific"] = panel.as_float(specific_var)
-    given = {k: _wide(a, like, dim) for k, a in beside.items() if a is not None}
+    given = {
+        k: _inputs.spread(panel.bare(like, a), like, dim)
+        for k, a in beside.items()
+        if a is not None
+    }
     further = [_apply.Arg(a, (dim,)) for a in given.values()]
     wanted, axis = _inputs.several(
         _inputs.factor_values(target), [a.data for a in further] + x.arrays, what, "target"
@@ -130,13 +135,11 @@ def tracking_portfolio(
 
 def _like(x: xr.DataArray | xr.Dataset, what: str) -> xr.DataArray:
     """One exposure, for what goes beside it: the one of most dims."""
-    if isinstance(x, xr.Dataset) and x.data_vars:
+    if isinstance(x, xr.Dataset):
+        if not x.data_vars:
+            found = f"{what} found no variable in exposures"
+            raise panel.error(found, "one for each factor", "Put variables into it")
         return max(x.data_vars.values(), key=lambda v: v.ndim)
     if isinstance(x, xr.DataArray):
         return x.isel({panel.FACTOR: 0}, drop=True) if panel.FACTOR in x.dims else x
     raise TypeError(f"{what} takes exposures as Dataset or DataArray; found {type(x).__name__}.")
-
-
-def _wide(a: xr.DataArray, like: xr.DataArray, dim: str) -> xr.DataArray:
-    a = panel.bare(like, a)
-    return a if dim in a.dims else a.expand_dims({dim: like.sizes[dim]})

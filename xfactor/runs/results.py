@@ -8,6 +8,7 @@ from xfactor import _apply, lecture
 from xfactor import panel as _panel
 from xfactor.store import append_panel, open_panel, read_table, update_panel, write_panel
 from xfactor.store.sources import Columns, Source
+from xfactor.store.transaction import watching
 
 DATE, ASSET, FACTOR = _panel.DATE, _panel.ASSET, _panel.FACTOR
 RESULTS = "factors.zarr"
@@ -136,7 +137,7 @@ def known_dates(
 
 def bring_up(
     path: Path, made: xr.Dataset, known: int, traces: Columns, source: str, progress: bool
-) -> None:
+) -> int:
     """Write the dates that are not stored, or hold no more; what a killed try has written stays.
 
     Parameters
@@ -154,7 +155,20 @@ def bring_up(
         Digest of the source: keeps chunks apart that were begun from other values of it.
     progress
         Show a bar on standard error.
+
+    Returns
+    -------
+    int
+        Dates that a killed try has left written: they were not computed again.
     """
+    with watching() as found:
+        _write(path, made, known, traces, source, progress)
+    return sum(found)
+
+
+def _write(
+    path: Path, made: xr.Dataset, known: int, traces: Columns, source: str, progress: bool
+) -> None:
     there = open_panel(path).sizes[DATE] if known else 0
     tables = {TRACES: traces}
     if known == 0:

@@ -1,5 +1,6 @@
 """The lecture on a store, and on a simulated one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -153,8 +154,9 @@ def run_lecture(
         },
         digest(now),
     )
-    run, known, note = _going_on(out, made, given, fields, now, asked, resume, only_new)
+    run, known, say = _going_on(out, made, given, fields, now, asked, resume, only_new)
     dates = made.indexes[DATE]
+    written = known
     nothing = only_new and run.finished and known == len(dates)
     if not nothing:
         out.mkdir(parents=True, exist_ok=True)
@@ -162,7 +164,7 @@ def run_lecture(
         if known < len(dates):
             made = made.assign_attrs(run=run.run)
             traces = given.from_date(now, known)
-            bring_up(out / RESULTS, made, known, traces, run.source, progress)
+            written += bring_up(out / RESULTS, made, known, traces, run.source, progress)
         else:  # killed after its last write was published: what that left is swept by the next
             gc_panel_store(out / RESULTS)
     stored = open_panel(out / RESULTS)
@@ -172,7 +174,7 @@ def run_lecture(
         return LectureRun(one, two, f"{text}, to {dates[-1]:%Y-%m-%d}.", [])
     text, files = _shown(out, given.panel, stored, one, two, truth, window)
     run = replace(run, finished=True).save(out)
-    return LectureRun(one, two, text, [out / RESULTS, *files], note)
+    return LectureRun(one, two, text, [out / RESULTS, *files], say(written))
 
 
 def check_fields(
@@ -208,11 +210,14 @@ def lazily(
 def _going_on(
     out: Path, made: xr.Dataset, given: Source, fields: tuple[str, ...], now: Columns,
     asked: Record, resume: bool, only_new: bool,
-) -> tuple[Record, int, str]:  # fmt: skip
-    """Return the run to go on with, or a new one; the dates that it has; what is to be said."""
+) -> tuple[Record, int, Callable[[int], str]]:  # fmt: skip
+    """Return the run to go on with, or a new one; the dates that it has published.
+
+    And what is to be said, given how many dates it had written, published or not.
+    """
     there = records.read(out) if resume or only_new else None
     if there is None:
-        return asked.anew(), 0, ""
+        return asked.anew(), 0, lambda _: ""
     records.check_same(there, asked, out)
     if resume and there.source != asked.source:
         raise _panel.error(
@@ -223,10 +228,12 @@ def _going_on(
     known = known_dates(out / RESULTS, made, given, fields, now, there.run)
     if known == 0 and there.source != asked.source:
         there = asked.anew()  # or it would take over chunks begun from other values
-    left = made.indexes[DATE][known:]
-    if resume or not len(left):
-        return there, known, f"Went on with the run in {out}."
-    return there, known, f"Computed {len(left):,} dates, from {left[0]:%Y-%m-%d} on."
+    dates = made.indexes[DATE]
+    if resume or known == len(dates):
+        went_on = f"Went on with the run in {out}: it had"
+        return there, known, lambda n: f"{went_on} {n:,} of {len(dates):,} dates."
+    new = f"Computed {len(dates) - known:,} dates, from {dates[known]:%Y-%m-%d} on."
+    return there, known, lambda _: new
 
 
 def _shown(

@@ -28,6 +28,8 @@ def backend_of(path: PathLike, backend: str | None = None) -> Backend:
     Backend
         The store; it need not be there yet.
     """
+    if not isinstance(path, str) and not isinstance(path, os.PathLike):
+        raise TypeError(f"a store is named by its path or URL; found {type(path).__name__}.")
     text = os.fspath(path)
     if backend is not None:
         _panel.choice("backend", backend, ("zarr", "icechunk"))

@@ -1,6 +1,7 @@
 """Panels opened lazily from what a store has published."""
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import dask.array as da
@@ -75,7 +76,7 @@ def opened(snapshot: Snapshot, fields: Sequence[str] | None = None) -> xr.Datase
     dims = {d for n in names for d in snapshot.array(n).dims}
     coords = [n for n in names if n in dims or n in snapshot.coords]
     there = [n for n in names if n not in coords]
-    wanted = there if fields is None else list(fields)
+    wanted = _panel.names("fields", fields, there)
     unknown = [n for n in wanted if n not in there]
     if unknown:
         raise _panel.error(
@@ -126,6 +127,10 @@ def _day(name: str, value: Any) -> Any:
     """Return `value` if pandas can read it as a date; a string keeps its precision (2014-05)."""
     try:
         pd.Timestamp(value)
+        if isinstance(value, Real):  # pandas takes nanoseconds since 1970
+            raise TypeError
     except (ValueError, TypeError):
-        raise _panel.error(f"{name}={value!r} was given", "a date", "Use e.g. 2014-01-31") from None
+        raise _panel.error(
+            f"{name}={_panel.shown(value)} was given", "a date", "Use e.g. 2014-01-31"
+        ) from None
     return value

@@ -57,7 +57,7 @@ def read_table(
     """
     snapshot = backend_of(path, backend).snapshot()
     there = table_columns(snapshot, name)
-    wanted = there if columns is None else list(columns)
+    wanted = _panel.names("columns", columns, there)
     unknown = [c for c in wanted if c not in there]
     if unknown and there:
         raise _panel.error(
@@ -149,7 +149,7 @@ def add_rows(
     check_rows(base, tables)
     made = set()
     for name, columns in (tables or {}).items():
-        arrays = {c: np.asarray(a) for c, a in columns.items()}
+        arrays = _arrays(name, columns)
         for column, array in arrays.items():
             if len(array):
                 _add_column(t, base, _address(name, column), array)
@@ -159,8 +159,32 @@ def add_rows(
 
 def check_rows(base: Snapshot | None, tables: Mapping[str, Columns] | None) -> None:
     """Raise unless rows fit the tables of a store."""
+    if not hasattr(tables or {}, "items"):
+        raise TypeError(f"tables are columns by table name; found {type(tables).__name__}.")
     for name, columns in (tables or {}).items():
-        _check_columns(base, name, {c: np.asarray(a) for c, a in columns.items()})
+        _check_columns(base, name, _arrays(name, columns))
+
+
+def _arrays(name: str, columns: Columns) -> dict[str, np.ndarray]:
+    """Columns as arrays, or an error that names the one that is none."""
+    if not hasattr(columns, "items"):
+        raise TypeError(f"a table is arrays by column name; found {type(columns).__name__}.")
+    for word in (name, *columns):  # they become names of folders
+        if not isinstance(word, str) or not word or "/" in word or word.startswith("."):
+            raise _panel.error(
+                f"a table or column is named {_panel.shown(word)}", "a plain name", "Rename it"
+            )
+    made = {}
+    for column, given in columns.items():
+        try:
+            made[column] = np.asarray(given)
+        except ValueError:  # rows of unlike lengths
+            raise _panel.error(
+                f"the rows of the column {column!r} of {name!r} differ in length",
+                "one value in each row",
+                "Make a row of each of them",
+            ) from None
+    return made
 
 
 def _add_column(t: Transaction, base: Snapshot | None, address: str, array: np.ndarray) -> None:

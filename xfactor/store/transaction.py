@@ -6,6 +6,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
@@ -27,6 +28,9 @@ T = TypeVar("T")
 
 # Seconds until a write that lost a race is done again; each time one of the writers has won.
 REDO_PAUSES = (0.0, 0.05, 0.1, *(0.2,) * 20)
+
+
+_watching: ContextVar[list[int] | None] = ContextVar("_watching", default=None)
 
 
 class LostRace(_panel.PanelError):
@@ -247,8 +251,10 @@ class Transaction:
     def write(self, *, progress: bool = False) -> None:
         """Do the work: lazily given values are computed block by block, and forgotten."""
         todo = []
-        for work in self._work:
-            done = self._stage.written(work.target.new)
+        written = [self._stage.written(work.target.new) for work in self._work]
+        if self._resume and (told := _watching.get()) is not None:
+            told.append(_finished_dates(self._work, written))
+        for work, done in zip(self._work, written, strict=True):
             at = [i for i, b in enumerate(work.blocks) if work.key(b) not in done]
             if at:
                 todo.append((work, at))
@@ -291,6 +297,34 @@ class Transaction:
             snapshots.group_attributes(attrs, tuple(sorted(coords))),
             snapshots.new_books(self._what, version),
         )
+
+
+def _finished_dates(works: Sequence[Work], written: Sequence[set[str]]) -> int:
+    """Count the dates of the blocks that are written in every field."""
+    each = [
+        {b.chunk: len(b.rows) for b in work.blocks if work.key(b) in done}
+        for work, done in zip(works, written, strict=True)
+        if work.target.axis is not None and "/" not in work.target.new.name  # no table of rows
+    ]
+    common = set[int].intersection(*map(set, each)) if each else set()
+    return sum(each[0][chunk] for chunk in common)
+
+
+@contextlib.contextmanager
+def watching() -> Iterator[list[int]]:
+    """Learn what resumed writes take over.
+
+    Yields
+    ------
+    list of int
+        For each of them the dates that an earlier try has left finished in every field.
+    """
+    told: list[int] = []
+    token = _watching.set(told)
+    try:
+        yield told
+    finally:
+        _watching.reset(token)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from xfactor.store import guards, layout, values
 from xfactor.store.backends import PathLike, as_path, backend_of
 from xfactor.store.opening import opened
 from xfactor.store.rewriting import grid, make_room
+from xfactor.store.snapshots import Damaged
 from xfactor.store.tables import Columns, add_rows, check_rows
 from xfactor.store.transaction import Backend, Transaction, transaction, write_key
 
@@ -74,6 +75,7 @@ def write_panel(
     20
     """
     _panel.check_panel(panel)
+    overwrite = _panel.flag("overwrite", overwrite)  # a word would delete what is there
     guards.check_names(panel)
     store = backend_of(path, backend)
     if resume:
@@ -126,6 +128,8 @@ def add_fields(
         written; if rows do not fit their table, or another process is writing. And, before anything
         is published, if a field whose attribute ``finite`` is true holds an infinity, or nothing
         can be written there.
+    TypeError
+        If `fields` is not a Dataset.
 
     Examples
     --------
@@ -138,6 +142,9 @@ def add_fields(
     ['close', 'volume']
     """
     store = backend_of(path, backend)
+    if not isinstance(fields, xr.Dataset):
+        hint = " Use array.to_dataset(name='score')." if isinstance(fields, xr.DataArray) else ""
+        raise TypeError(f"fields are an xarray.Dataset; found {type(fields).__name__}.{hint}")
     with store.locked("add_fields"):
         stored = opened(store.snapshot())
         there = sorted(str(v) for v in fields.data_vars if v in stored)
@@ -195,6 +202,12 @@ def _check_free(store: Backend, overwrite: bool) -> None:
         )
     try:
         mine = store.snapshot().books.get("format") == "xfactor-panel"
+    except Damaged as problem:  # may be a store with years of data in it: its owner decides
+        raise _panel.error(
+            f"the metadata of {store.address} is damaged: {problem.why}",
+            "a panel store to overwrite",
+            "Restore its zarr.json, or remove the store yourself, or choose another path",
+        ) from problem
     except _panel.PanelError:
         mine = False
     if not mine:

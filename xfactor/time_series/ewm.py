@@ -320,7 +320,7 @@ def _second(
     options = {
         "decay": _decay(*speed),
         "min_obs": _count(min_obs),
-        "bias": bool(bias),
+        "bias": panel.flag("bias", bias),
         "root": root,
     }
     kernels = (_ewm_moments.moment_rows, _ewm_moments.moment_window)
@@ -347,7 +347,9 @@ def _moment(
         if y is not None:
             panel.check_numbers(v, y, "y")
         v = panel.masked(v, where)
-        args = [_apply.Arg(v)] if y is None else [_apply.Arg(v), _apply.Arg(panel.as_float(y))]
+        args = [_apply.Arg(v.rename("x"))]  # what errors call it
+        if y is not None:
+            args.append(_apply.Arg(panel.as_float(y).rename("y")))
         outs = [_apply.Out((), v.dtype)]
         if window is None:
             return _scan.scan(partial(kernels[0], **options), args, outs, dim=dim, what=what)[0]
@@ -368,7 +370,7 @@ def _decay(
     given = {"halflife": halflife, "span": span, "com": com, "alpha": alpha}
     known = {name: value for name, value in given.items() if value is not None}
     if len(known) != 1:
-        found = " and ".join(f"{k}={v!r}" for k, v in known.items()) or "none of them"
+        found = " and ".join(f"{k}={panel.shown(v)}" for k, v in known.items()) or "none of them"
         raise panel.error(f"{found} was given", "one of halflife, span, com and alpha", "Keep one")
     ((name, value),) = known.items()
     needed, fits, decay = _SPEEDS[name]
@@ -377,7 +379,7 @@ def _decay(
     except (TypeError, ValueError):
         number = math.nan
     if not fits(number):
-        raise panel.PanelError(f"{name}={value!r} was given; needed a number {needed}.")
+        raise panel.PanelError(f"{name}={panel.shown(value)} was given; needed a number {needed}.")
     return decay(number)
 
 

@@ -206,7 +206,7 @@ def _pair(
     rows = partial(_pairs.pair_rows, statistic=statistic, ddof=ddof, window=n, min_obs=least)
 
     def one(v: xr.DataArray) -> xr.DataArray:
-        v = panel.masked(v, where)
+        v = panel.masked(v, where).rename("x")  # what errors call it
         further = [str(d) for d in y.dims if d not in v.dims]
         if further:
             raise panel.error(

@@ -299,7 +299,7 @@ def rolling_skew(
     >>> xf.rolling_skew(xr.DataArray([1.0, 1.0, 4.0], dims="date"), window=3).round(6).values
     array([    nan,     nan, 1.732051])
     """
-    rows = partial(_moments.skew_rows, bias=bool(bias))
+    rows = partial(_moments.skew_rows, bias=panel.flag("bias", bias))
     return roll(rows, x, window, min_obs, dim, where, "rolling_skew", "1")
 
 
@@ -581,5 +581,5 @@ def rolling_rank(
     array([1., 2., 2.])
     """
     panel.choice("method", method, _TIES)
-    rows = partial(_order.rank_rows, weights=_TIES[method], pct=bool(pct))
+    rows = partial(_order.rank_rows, weights=_TIES[method], pct=panel.flag("pct", pct))
     return roll(rows, x, window, min_obs, dim, where, "rolling_rank", "1")
