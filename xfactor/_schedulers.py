@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import dask
 from dask.array.core import Array
 from dask.base import get_scheduler
 from dask.diagnostics import ProgressBar
+from dask.utils import parse_timedelta
 
 from xfactor import _fusion, panel
 
@@ -22,9 +24,26 @@ def client() -> Any:
     -------
     distributed.Client or None
         None where dask would run on threads, or on the scheduler that its settings name.
+
+    Raises
+    ------
+    PanelError
+        If the client does not reach its scheduler: one that was refused stays the active one.
     """
-    owner = getattr(get_scheduler(), "__self__", None)
-    return owner if hasattr(owner, "scheduler_info") else None
+    owner: Any = getattr(get_scheduler(), "__self__", None)
+    if not hasattr(owner, "scheduler_info"):
+        return None
+    patience = parse_timedelta(dask.config.get("distributed.comm.timeouts.connect"))
+    until = time.monotonic() + patience
+    while owner.status in ("newly-created", "connecting") and time.monotonic() < until:
+        time.sleep(0.05)
+    if owner.status in ("newly-created", "connecting"):
+        raise panel.error(
+            f"the active dask client has not reached its scheduler within {patience:g} s",
+            "a connected one, or none",
+            "Close it (distributed.default_client().close()), or make it anew",
+        )
+    return owner
 
 
 def compute(*arrays: Array, progress: bool = False) -> tuple[Any, ...]:

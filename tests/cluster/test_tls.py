@@ -7,7 +7,11 @@ import ssl
 import stat
 import sys
 
+import dask
+import numpy as np
 import pytest
+import xarray as xr
+from distributed import Client
 
 import xfactor as xf
 from tests.cluster.tools import CLUSTER, equal, free_port, limited, refused, run, seven, smoke
@@ -130,3 +134,14 @@ def test_tls__keys_are_their_owners_only_and_nothing_is_overwritten(ours):
     assert sorted(p.name for p in ours.iterdir()) == [
         "authority", "ca.pem", "cert.pem", "dask.yaml", "key.pem",
     ]  # fmt: skip
+
+
+def test_tls__a_refused_client_that_stays_the_active_one_is_named():
+    with dask.config.set(
+        {"scheduler": dask.config.get("scheduler", None), "distributed.comm.timeouts.connect": "2s"}
+    ):
+        with pytest.raises(TypeError, match="ssl_context"):
+            Client("tls://127.0.0.1:1")
+        lazy = xf.rank(xr.DataArray(np.ones((4, 3)), dims=("date", "asset")).chunk(date=2))
+        with pytest.raises(xf.PanelError, match="has not reached its scheduler within 2 s"):
+            xf.compute(lazy)

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from unittest import mock
 
+import dask
 from distributed import Client
 
 from xfactor.cli.cluster import ALLOCATOR
@@ -80,6 +81,7 @@ def refused(address, folder, *more, timeout=1):
     with (
         mock.patch.object(sys, "argv", [str(word) for word in words]),
         contextlib.redirect_stderr(said),
+        dask.config.set(scheduler=dask.config.get("scheduler", None)),  # a refused client stays it
         limited(100),
     ):
         status = script("smoke").main()
