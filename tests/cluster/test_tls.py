@@ -140,8 +140,9 @@ def test_tls__a_refused_client_that_stays_the_active_one_is_named():
     with dask.config.set(
         {"scheduler": dask.config.get("scheduler", None), "distributed.comm.timeouts.connect": "2s"}
     ):
-        with pytest.raises(TypeError, match="ssl_context"):
+        with pytest.raises(TypeError, match="ssl_context") as held:  # as a notebook keeps it
             Client("tls://127.0.0.1:1")
         lazy = xf.rank(xr.DataArray(np.ones((4, 3)), dims=("date", "asset")).chunk(date=2))
         with pytest.raises(xf.PanelError, match="has not reached its scheduler within 2 s"):
             xf.compute(lazy)
+        del held
