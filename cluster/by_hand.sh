@@ -101,8 +101,8 @@ start() {
         scheduler=$protocol://$host:$port
     fi
     # Arrays from one heap instead of mapped one by one: see README.md, "How workers get memory".
-    export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-33554432}
-    export MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_:-33554432}
+    export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-2097152}
+    export MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_:-8388608}
     export MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-1}
     # One thread each: the memory limit is a process's, and threads would share it.
     # A worker that has lost its scheduler for a minute ends instead of staying for ever.

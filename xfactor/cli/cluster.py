@@ -24,11 +24,12 @@ SETTINGS = {
     "distributed.deploy.lost-worker-timeout": "1h",
 }
 # What glibc is told in worker processes. Dask has freed memory given back to the system at once,
-# which also makes glibc map each array anew: a page touched the first time costs more than the
-# arithmetic on it. With these, arrays come from one heap, of which 32 MB may stay free.
+# which also makes glibc map each array from 128 kB on anew, and a page touched the first time costs
+# more than the arithmetic on it. With these, kernels' temporaries come from one heap; blocks are
+# mapped as before. A heap for blocks too would be faster still, and hold 0.1 GB more.
 ALLOCATOR = {
-    "MALLOC_MMAP_THRESHOLD_": str(2**25),
-    "MALLOC_TRIM_THRESHOLD_": str(2**25),
+    "MALLOC_MMAP_THRESHOLD_": str(2**21),
+    "MALLOC_TRIM_THRESHOLD_": str(2**23),
     "MALLOC_ARENA_MAX": "1",
 }
 SPAWN = "distributed.nanny.pre-spawn-environ"
