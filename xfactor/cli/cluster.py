@@ -26,7 +26,7 @@ SETTINGS = {
 # What glibc is told in worker processes. Dask has freed memory given back to the system at once,
 # which also makes glibc map each array from 128 kB on anew, and a page touched the first time costs
 # more than the arithmetic on it. With these, kernels' temporaries come from one heap; blocks are
-# mapped as before. A heap for blocks too would be faster still, and hold 0.1 GB more.
+# mapped as before. A heap for blocks too would be faster still, and hold more.
 ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": str(2**21),
     "MALLOC_TRIM_THRESHOLD_": str(2**23),
